@@ -1,0 +1,160 @@
+#include <string.h>
+#include <strings.h>
+
+#include "canopy_bearer.h"
+
+
+#define SCHEME  "Bearer "
+
+#define SCHEME_LEN  (sizeof(SCHEME) - 1)
+
+/* a byte out of the alphabet: a bit that no value has */
+#define XX  0x80
+
+
+static unsigned canopy_base64url_check(const uint8_t *p, const uint8_t *last);
+static unsigned canopy_base64url_decode(const uint8_t *p, const uint8_t *last,
+    uint8_t *dst);
+
+
+static const uint8_t  canopy_base64url_values[256] = {
+    XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX,
+    XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX,
+    XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, 62, XX, XX,
+    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, XX, XX, XX, XX, XX, XX,
+    XX,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
+    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, XX, XX, XX, XX, 63,
+    XX, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, XX, XX, XX, XX, XX,
+    XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX,
+    XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX,
+    XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX,
+    XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX,
+    XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX,
+    XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX,
+    XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX,
+    XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX, XX
+};
+
+
+int
+canopy_bearer(canopy_slice_t value, canopy_slice_t *token)
+{
+    const uint8_t  *p, *last;
+
+    if (value.len <= SCHEME_LEN
+        || strncasecmp((const char *) value.data, SCHEME, SCHEME_LEN) != 0)
+    {
+        return -1;
+    }
+
+    p = value.data + SCHEME_LEN;
+    last = value.data + value.len;
+
+    while (p < last && *p == ' ') {
+        p++;
+    }
+
+    if (p == last) {
+        return -1;
+    }
+
+    token->data = p;
+    token->len = (size_t) (last - p);
+
+    return 0;
+}
+
+
+long
+canopy_base64url(canopy_slice_t src, uint8_t *dst)
+{
+    size_t    rest;
+    unsigned  bad;
+
+    rest = src.len % 4;
+
+    if (rest == 1) {
+        return -1;
+    }
+
+    if (src.len == 0) {
+        return 0;
+    }
+
+    if (dst == NULL) {
+        bad = canopy_base64url_check(src.data, src.data + src.len);
+
+    } else {
+        bad = canopy_base64url_decode(src.data, src.data + src.len, dst);
+    }
+
+    if (bad & XX) {
+        return -1;
+    }
+
+    return (long) (src.len / 4 * 3 + (rest ? rest - 1 : 0));
+}
+
+
+static unsigned
+canopy_base64url_check(const uint8_t *p, const uint8_t *last)
+{
+    unsigned  bad;
+
+    bad = 0;
+
+    for ( /* void */ ; last - p >= 4; p += 4) {
+        bad |= canopy_base64url_values[p[0]];
+        bad |= canopy_base64url_values[p[1]];
+        bad |= canopy_base64url_values[p[2]];
+        bad |= canopy_base64url_values[p[3]];
+    }
+
+    for ( /* void */ ; p < last; p++) {
+        bad |= canopy_base64url_values[*p];
+    }
+
+    return bad;
+}
+
+
+static unsigned
+canopy_base64url_decode(const uint8_t *p, const uint8_t *last, uint8_t *dst)
+{
+    uint32_t  a, b, c, d, bad;
+
+    bad = 0;
+
+    for ( /* void */ ; last - p >= 4; p += 4) {
+        a = canopy_base64url_values[p[0]];
+        b = canopy_base64url_values[p[1]];
+        c = canopy_base64url_values[p[2]];
+        d = canopy_base64url_values[p[3]];
+
+        bad |= a | b | c | d;
+
+        *dst++ = (uint8_t) (a << 2 | b >> 4);
+        *dst++ = (uint8_t) (b << 4 | c >> 2);
+        *dst++ = (uint8_t) (c << 6 | d);
+    }
+
+    if (p == last) {
+        return bad;
+    }
+
+    a = canopy_base64url_values[p[0]];
+    b = canopy_base64url_values[p[1]];
+
+    bad |= a | b;
+    *dst++ = (uint8_t) (a << 2 | b >> 4);
+
+    if (last - p == 3) {
+        c = canopy_base64url_values[p[2]];
+
+        bad |= c;
+        *dst++ = (uint8_t) (b << 4 | c >> 2);
+    }
+
+    return bad;
+}

@@ -1,0 +1,68 @@
+/*
+ * An upstream's error body -> the one error schema of the gateway, FastAPI's
+ * HTTPValidationError:
+ *
+ *     {"detail":[{"loc":[string|integer, ...],"msg":string,"type":string}, ...]}
+ *
+ * Uses jansson; the tree is born and dies in one call.
+ */
+
+#ifndef CANOPY_PROBLEM_H
+#define CANOPY_PROBLEM_H
+
+
+#include "canopy_slice.h"
+
+
+#define CANOPY_PROBLEM_ENTRIES  100     /* at most so many entries */
+#define CANOPY_PROBLEM_TEXT     4096    /* bytes of each string at most */
+
+
+typedef struct {
+    unsigned               status;      /* the upstream's, 400 to 599 */
+    canopy_slice_t         content_type;    /* the field's value, or empty */
+    canopy_slice_t         body;
+    unsigned               encoded:1;   /* it has a content coding */
+    unsigned               cut:1;       /* it is not whole */
+    unsigned               too_large:1; /* it is over the limit */
+    const canopy_slice_t  *secrets;     /* never to be seen in the result; */
+    size_t                 nsecrets;    /* empty ones are passed over */
+} canopy_problem_t;
+
+
+/*
+ * Where the result goes: size bytes that live as long as the caller wants,
+ * or NULL.  A pool: it may be called more than once, and what it gave before
+ * is then left behind.
+ */
+typedef void *(*canopy_alloc_pt)(void *data, size_t size);
+
+
+/*
+ * Is this media type JSON: application/json or application/<any>+json, in any
+ * case, with or without parameters (RFC 9110, section 8.3.1; RFC 6839, 3.1)?
+ *
+ * Returns  1 or 0.
+ */
+int canopy_problem_is_json(canopy_slice_t content_type);
+
+
+/*
+ * Normalizes an error body.  The result always validates against the schema,
+ * normalizing it again changes nothing, and no secret is in it: neither in a
+ * text nor in the bytes.  A secret that is a piece of JSON's own syntax costs
+ * the whole answer, and one that is a piece of our own constant words (such
+ * as "path") can't be hidden in them.
+ *
+ * In:      in, as above; any bytes everywhere.
+ *          alloc(data, size), called for the result and its type only.
+ * Out:     *out, the JSON text, compact, UTF-8; *type, the "type" of the first
+ *          entry, plain text.  Both in memory from alloc.
+ * Returns  0; -1 if there was no memory (everything else has a result).
+ *          Time is linear in body.len.
+ */
+int canopy_problem_normalize(const canopy_problem_t *in, canopy_alloc_pt alloc,
+    void *data, canopy_slice_t *out, canopy_slice_t *type);
+
+
+#endif /* CANOPY_PROBLEM_H */
