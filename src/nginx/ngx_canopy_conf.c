@@ -1,0 +1,378 @@
+
+/*
+ * The configuration of locations, and what can be checked only when all of it
+ * is read.
+ */
+
+
+#include "ngx_canopy_conf.h"
+#include "ngx_canopy_handler.h"
+
+
+#define NGX_CANOPY_RESOLV_CONF       "/etc/resolv.conf"
+#define NGX_CANOPY_RESOLV_CONF_SIZE  4096
+#define NGX_CANOPY_NAME_SERVERS      3      /* as many as libc takes */
+
+
+static char *ngx_canopy_merge_gateway(ngx_conf_t *cf,
+    ngx_canopy_loc_conf_t *prev, ngx_canopy_loc_conf_t *conf);
+static void ngx_canopy_merge_prefix(ngx_conf_t *cf,
+    ngx_canopy_loc_conf_t *prev, ngx_canopy_loc_conf_t *conf);
+static ngx_uint_t ngx_canopy_conf_name_servers(ngx_conf_t *cf,
+    ngx_str_t *names);
+
+
+void *
+ngx_canopy_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_canopy_main_conf_t  *mcf;
+
+    mcf = ngx_pcalloc(cf->pool, sizeof(ngx_canopy_main_conf_t));
+    if (mcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&mcf->environments, cf->pool, 4,
+                       sizeof(ngx_canopy_environment_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return mcf;
+}
+
+
+void *
+ngx_canopy_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_canopy_loc_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_canopy_loc_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    conf->leeway = NGX_CONF_UNSET;
+
+    return conf;
+}
+
+
+char *
+ngx_canopy_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_canopy_loc_conf_t *prev = parent;
+    ngx_canopy_loc_conf_t *conf = child;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    ngx_conf_merge_sec_value(conf->leeway, prev->leeway, 60);
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    conf->error_pages = clcf->error_pages;
+
+    ngx_canopy_merge_prefix(cf, prev, conf);
+
+    /* "if" and "limit_except" blocks are still the location around them */
+
+    if (clcf->noname && !conf->gateway && prev->gateway) {
+        conf->gateway = 1;
+        conf->pass = prev->pass;
+        conf->value = prev->value;
+        conf->file = prev->file;
+        conf->line = prev->line;
+    }
+
+    if (!conf->gateway) {
+        return NGX_CONF_OK;
+    }
+
+    if (clcf->lmt_excpt && clcf->handler == NULL) {
+        clcf->handler = ngx_canopy_handler;
+    }
+
+    return ngx_canopy_merge_gateway(cf, prev, conf);
+}
+
+
+static char *
+ngx_canopy_merge_gateway(ngx_conf_t *cf, ngx_canopy_loc_conf_t *prev,
+    ngx_canopy_loc_conf_t *conf)
+{
+    ngx_canopy_main_conf_t    *mcf;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    /*
+     * Every error of a gateway is in one schema.  An error_page of an outer
+     * level is meant for pages; one of the location itself is meant.
+     */
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->error_pages == prev->error_pages) {
+        clcf->error_pages = NULL;
+    }
+
+    if (conf->value) {
+        return NGX_CONF_OK;
+    }
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_canopy_module);
+
+    conf->environment = ngx_canopy_conf_find(mcf, &conf->pass);
+
+    if (conf->environment == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"canopy_pass\" names unknown environment \"%V\", "
+                      "define it with \"canopy_environment %V { ... }\" "
+                      "in %s:%ui",
+                      &conf->pass, &conf->pass, conf->file, conf->line);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_canopy_merge_prefix(ngx_conf_t *cf, ngx_canopy_loc_conf_t *prev,
+    ngx_canopy_loc_conf_t *conf)
+{
+    ngx_uint_t                 regex;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname) {
+        conf->prefix = prev->prefix;
+        conf->no_prefix = prev->no_prefix;
+        return;
+    }
+
+    regex = 0;
+
+#if (NGX_PCRE)
+    regex = (clcf->regex != NULL);
+#endif
+
+    if (regex || clcf->named || clcf->exact_match) {
+        conf->no_prefix = 1;
+        return;
+    }
+
+    conf->prefix = clcf->name;
+
+    if (conf->prefix.len
+        && conf->prefix.data[conf->prefix.len - 1] == '/')
+    {
+        conf->prefix.len--;
+    }
+}
+
+
+char *
+ngx_canopy_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_canopy_loc_conf_t *lcf = conf;
+
+    ngx_str_t                         *value;
+    ngx_http_core_loc_conf_t          *clcf;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (lcf->gateway) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        return "needs the name of an environment";
+    }
+
+    lcf->gateway = 1;
+    lcf->pass = value[1];
+    lcf->file = cf->conf_file->file.name.data;
+    lcf->line = cf->conf_file->line;
+
+    if (ngx_http_script_variables_count(&value[1])) {
+
+        lcf->value = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+        if (lcf->value == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+        ccv.cf = cf;
+        ccv.value = &value[1];
+        ccv.complex_value = lcf->value;
+
+        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    clcf->handler = ngx_canopy_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_canopy_environment_t *
+ngx_canopy_conf_find(ngx_canopy_main_conf_t *mcf, ngx_str_t *name)
+{
+    ngx_uint_t                  i;
+    ngx_canopy_environment_t  **envs;
+
+    envs = mcf->environments.elts;
+
+    for (i = 0; i < mcf->environments.nelts; i++) {
+        if (envs[i]->name.len == name->len
+            && ngx_memcmp(envs[i]->name.data, name->data, name->len) == 0)
+        {
+            return envs[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_int_t
+ngx_canopy_conf_resolver(ngx_conf_t *cf)
+{
+    ngx_str_t                   names[NGX_CANOPY_NAME_SERVERS];
+    ngx_uint_t                  i, n;
+    ngx_msec_t                  timeout;
+    ngx_resolver_t             *resolver;
+    ngx_canopy_main_conf_t     *mcf;
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_canopy_environment_t  **envs;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_canopy_module);
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    resolver = clcf->resolver;
+    timeout = (clcf->resolver_timeout == NGX_CONF_UNSET_MSEC)
+                  ? 30000 : clcf->resolver_timeout;
+
+    /* nginx has one without servers where none is configured */
+
+    if (resolver && resolver->connections.nelts == 0) {
+        resolver = NULL;
+    }
+
+    envs = mcf->environments.elts;
+
+    for (i = 0; i < mcf->environments.nelts; i++) {
+
+        if (envs[i]->peers->host.len == 0) {
+            continue;
+        }
+
+        if (resolver == NULL) {
+            n = ngx_canopy_conf_name_servers(cf, names);
+
+            resolver = ngx_resolver_create(cf, names, n);
+            if (resolver == NULL) {
+                return NGX_ERROR;
+            }
+        }
+
+        envs[i]->peers->resolver = resolver;
+        envs[i]->peers->resolver_timeout = timeout;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The name servers of this machine, in the form of nginx's "resolver".
+ */
+
+static ngx_uint_t
+ngx_canopy_conf_name_servers(ngx_conf_t *cf, ngx_str_t *names)
+{
+    u_char     *p, *last, *end, *buf;
+    ssize_t     size;
+    ngx_fd_t    fd;
+    ngx_str_t   address;
+    ngx_uint_t  n;
+
+    n = 0;
+
+    buf = ngx_pnalloc(cf->temp_pool, NGX_CANOPY_RESOLV_CONF_SIZE);
+    if (buf == NULL) {
+        return 0;
+    }
+
+    fd = ngx_open_file((u_char *) NGX_CANOPY_RESOLV_CONF, NGX_FILE_RDONLY,
+                       NGX_FILE_OPEN, 0);
+
+    size = 0;
+
+    if (fd != NGX_INVALID_FILE) {
+        size = ngx_read_fd(fd, buf, NGX_CANOPY_RESOLV_CONF_SIZE);
+        (void) ngx_close_file(fd);
+    }
+
+    p = buf;
+    last = buf + ngx_max(size, 0);
+
+    for ( /* void */ ; p < last && n < NGX_CANOPY_NAME_SERVERS; p = end + 1) {
+
+        end = ngx_strlchr(p, last, LF);
+        if (end == NULL) {
+            end = last;
+        }
+
+        if (end - p < 11 || ngx_strncmp(p, "nameserver", 10) != 0
+            || (p[10] != ' ' && p[10] != '\t'))
+        {
+            continue;
+        }
+
+        for (p += 10; p < end && (*p == ' ' || *p == '\t'); p++) { /* void */ }
+
+        address.data = p;
+
+        while (p < end && *p != ' ' && *p != '\t' && *p != CR && *p != '#') {
+            p++;
+        }
+
+        address.len = p - address.data;
+
+        /* an address with a zone, fe80::1%eth0, is nothing nginx can use */
+
+        if (!ngx_canopy_is_address(&address)) {
+            continue;
+        }
+
+        names[n].data = ngx_pnalloc(cf->temp_pool, address.len + 2);
+        if (names[n].data == NULL) {
+            return n;
+        }
+
+        names[n].len = ngx_sprintf(names[n].data,
+                                   ngx_strlchr(address.data, p, ':')
+                                       ? "[%V]" : "%V",
+                                   &address)
+                       - names[n].data;
+        n++;
+    }
+
+    if (n == 0) {
+
+        /* resolv.conf(5) */
+
+        ngx_str_set(&names[0], "127.0.0.1");
+        n = 1;
+    }
+
+    return n;
+}

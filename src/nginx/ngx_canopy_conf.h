@@ -1,0 +1,61 @@
+
+/*
+ * The configuration: environments, and what a location does with them.
+ */
+
+
+#ifndef _NGX_CANOPY_CONF_H_INCLUDED_
+#define _NGX_CANOPY_CONF_H_INCLUDED_
+
+
+#include "ngx_canopy.h"
+#include "ngx_canopy_environment.h"
+
+
+typedef struct {
+    ngx_array_t                environments;    /* ngx_canopy_environment_t * */
+    X509_STORE                *store;           /* the system's CAs */
+    ngx_int_t                  request_id;      /* the variable's index */
+} ngx_canopy_main_conf_t;
+
+
+typedef struct {
+    ngx_flag_t                 gateway;         /* there is a canopy_pass */
+
+    ngx_str_t                  pass;            /* as written */
+    ngx_http_complex_value_t  *value;           /* with variables, or NULL */
+    ngx_canopy_environment_t  *environment;     /* without */
+    u_char                    *file;
+    ngx_uint_t                 line;
+
+    ngx_str_t                  prefix;          /* without a slash at its end */
+    unsigned                   no_prefix:1;     /* whatever stands before the
+                                                   last "/tasks/" */
+
+    time_t                     leeway;          /* seconds */
+    ngx_array_t               *error_pages;     /* of this level, nginx's own */
+} ngx_canopy_loc_conf_t;
+
+
+void *ngx_canopy_create_main_conf(ngx_conf_t *cf);
+void *ngx_canopy_create_loc_conf(ngx_conf_t *cf);
+char *ngx_canopy_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
+
+/*
+ * Directive canopy_pass.
+ */
+char *ngx_canopy_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/*
+ * The name servers for the environments, once all of http {} is read.
+ */
+ngx_int_t ngx_canopy_conf_resolver(ngx_conf_t *cf);
+
+/*
+ * The environment of that name, or NULL.
+ */
+ngx_canopy_environment_t *ngx_canopy_conf_find(ngx_canopy_main_conf_t *mcf,
+    ngx_str_t *name);
+
+
+#endif /* _NGX_CANOPY_CONF_H_INCLUDED_ */

@@ -1,0 +1,110 @@
+
+/*
+ * One copy of a request: sent to the environment's server, its answer read.
+ */
+
+
+#ifndef _NGX_CANOPY_EXCHANGE_H_INCLUDED_
+#define _NGX_CANOPY_EXCHANGE_H_INCLUDED_
+
+
+#include "ngx_canopy.h"
+#include "ngx_canopy_environment.h"
+#include "canopy_answer.h"
+#include "canopy_outcome.h"
+
+
+typedef struct ngx_canopy_exchange_s  ngx_canopy_exchange_t;
+
+typedef void (*ngx_canopy_exchange_handler_pt)(ngx_canopy_exchange_t *x);
+
+
+typedef enum {
+    NGX_CANOPY_EXCHANGE_RESOLVE = 0,
+    NGX_CANOPY_EXCHANGE_CONNECT,
+    NGX_CANOPY_EXCHANGE_HANDSHAKE,
+    NGX_CANOPY_EXCHANGE_SEND,
+    NGX_CANOPY_EXCHANGE_HEAD,
+    NGX_CANOPY_EXCHANGE_BODY,
+    NGX_CANOPY_EXCHANGE_DONE
+} ngx_canopy_exchange_state_e;
+
+
+struct ngx_canopy_exchange_s {
+
+    /* set by the caller between create and start */
+
+    ngx_canopy_exchange_handler_pt  handler;    /* called once, at the end */
+    void                           *data;
+    canopy_copies_t                *copies;     /* told before the first byte */
+    ngx_array_t                    *states;     /* ngx_http_upstream_state_t */
+    unsigned                        fresh:1;    /* on a new connection only */
+
+    /* the result, to be read in the handler */
+
+    canopy_error_e                  error;      /* CANOPY_OK: answered */
+    canopy_answer_t                 answer;
+    u_char                         *body;       /* in the pool */
+    size_t                          body_len;
+    canopy_slice_t                  credential; /* a part of the request */
+    unsigned                        stale:1;    /* a kept connection that was
+                                                   found closed */
+    unsigned                        cut:1;      /* the body is not whole */
+    unsigned                        too_large:1;
+
+    /* its own */
+
+    ngx_canopy_environment_t       *environment;
+    ngx_pool_t                     *pool;
+    ngx_log_t                      *log;
+
+    ngx_canopy_exchange_state_e     step;
+    ngx_connection_t               *connection;
+    ngx_canopy_round_t              round;
+    ngx_canopy_waiter_t             waiter;
+    ngx_uint_t                      generation; /* of the credential */
+
+    u_char                         *request;
+    u_char                         *pos;
+    u_char                         *last;
+    size_t                          body_size;
+
+    ngx_http_upstream_state_t      *state;
+    ngx_msec_t                      start;
+
+    unsigned                        reused:1;
+    unsigned                        received:1; /* a byte at least */
+    unsigned                        keepalive:1;
+};
+
+
+/*
+ * Writes the request, from nothing but the environment and the two ids.
+ *
+ * In:      task_id, CANOPY_UUID_LEN bytes; request_id, fit for a field value.
+ * Out:     *exchange, in the pool; to be ended with ngx_canopy_exchange_end().
+ * Returns  CANOPY_OK, CANOPY_CREDENTIAL_UNAVAILABLE or
+ *          CANOPY_PROXY_INTERNAL_ERROR.
+ */
+canopy_error_e ngx_canopy_exchange_create(ngx_canopy_environment_t *env,
+    ngx_pool_t *pool, ngx_log_t *log, u_char *task_id, ngx_str_t *request_id,
+    ngx_canopy_exchange_t **exchange);
+
+/*
+ * Begins; exchange->handler may be called before this returns.
+ */
+void ngx_canopy_exchange_start(ngx_canopy_exchange_t *x);
+
+/*
+ * The time for all of it is over: ends the exchange with what is known.
+ */
+void ngx_canopy_exchange_timeout(ngx_canopy_exchange_t *x);
+
+/*
+ * Frees what is not the pool's and wipes the copy of the credential; without a
+ * call of the handler if it has not been called.  Can be called twice.
+ */
+void ngx_canopy_exchange_end(ngx_canopy_exchange_t *x);
+
+
+#endif /* _NGX_CANOPY_EXCHANGE_H_INCLUDED_ */

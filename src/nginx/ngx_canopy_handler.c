@@ -1,0 +1,480 @@
+
+/*
+ * One request's way: the checks in their order, then out or back.
+ */
+
+
+#include "ngx_canopy_handler.h"
+#include "ngx_canopy_attempts.h"
+#include "ngx_canopy_conf.h"
+#include "ngx_canopy_reply.h"
+#include "canopy_bearer.h"
+#include "canopy_route.h"
+#include "canopy_token.h"
+
+
+static ngx_int_t ngx_canopy_check_route(ngx_http_request_t *r,
+    ngx_canopy_ctx_t *ctx, canopy_slice_t *id);
+static ngx_int_t ngx_canopy_check_environment(ngx_http_request_t *r,
+    ngx_canopy_ctx_t *ctx);
+static ngx_int_t ngx_canopy_check_token(ngx_http_request_t *r,
+    ngx_canopy_ctx_t *ctx);
+static ngx_int_t ngx_canopy_check_task_id(ngx_http_request_t *r,
+    ngx_canopy_ctx_t *ctx, canopy_slice_t *id);
+static ngx_int_t ngx_canopy_refuse(ngx_http_request_t *r,
+    ngx_canopy_ctx_t *ctx, canopy_error_e error, const char *msg, size_t len);
+static void ngx_canopy_body_handler(ngx_http_request_t *r);
+static void ngx_canopy_body_read_handler(ngx_http_request_t *r);
+static void ngx_canopy_body_drop(ngx_http_request_t *r);
+static void ngx_canopy_forward(ngx_http_request_t *r);
+static ngx_int_t ngx_canopy_request_id(ngx_http_request_t *r,
+    ngx_canopy_ctx_t *ctx);
+static ngx_uint_t ngx_canopy_request_id_valid(ngx_str_t *value);
+static ngx_uint_t ngx_canopy_header_is(ngx_table_elt_t *h, ngx_str_t *lowcase);
+
+
+static ngx_str_t  ngx_canopy_header_request_id = ngx_string("x-request-id");
+static ngx_str_t  ngx_canopy_header_environment =
+    ngx_string("canopy-environment");
+
+
+ngx_int_t
+ngx_canopy_handler(ngx_http_request_t *r)
+{
+    ngx_int_t          rc;
+    canopy_slice_t     id;
+    ngx_canopy_ctx_t  *ctx;
+
+    if (r != r->main) {
+
+        /* a mirrored request would cancel twice */
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "canopy_pass does not serve subrequests");
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    ctx = ngx_canopy_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* NGX_DECLINED: passed; anything else: answered */
+
+    rc = ngx_canopy_check_route(r, ctx, &id);
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
+    rc = ngx_canopy_check_environment(r, ctx);
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
+    rc = ngx_canopy_check_token(r, ctx);
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
+    rc = ngx_canopy_check_task_id(r, ctx, &id);
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
+    /* the remaining checks are of the moment in which the request is sent */
+
+    if (r->headers_in.content_length_n <= 0 && !r->headers_in.chunked) {
+        r->main->count++;
+        ngx_canopy_forward(r);
+        return NGX_DONE;
+    }
+
+    r->request_body_no_buffering = 1;
+
+    rc = ngx_http_read_client_request_body(r, ngx_canopy_body_handler);
+
+    return (rc >= NGX_HTTP_SPECIAL_RESPONSE) ? rc : NGX_DONE;
+}
+
+
+ngx_canopy_ctx_t *
+ngx_canopy_get_ctx(ngx_http_request_t *r)
+{
+    ngx_canopy_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_canopy_module);
+
+    if (ctx == NULL) {
+        ctx = ngx_pcalloc(r->pool, sizeof(ngx_canopy_ctx_t));
+
+        if (ctx == NULL || ngx_canopy_request_id(r, ctx) != NGX_OK) {
+            return NULL;
+        }
+
+        ngx_http_set_ctx(r, ctx, ngx_canopy_module);
+    }
+
+    return ctx;
+}
+
+
+static ngx_int_t
+ngx_canopy_check_route(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
+    canopy_slice_t *id)
+{
+    int                     rc;
+    canopy_slice_t          path;
+    canopy_uuid_fault_t     fault;
+    ngx_canopy_loc_conf_t  *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_canopy_module);
+
+    path = ngx_canopy_slice(&r->uri);
+
+    /* after "rewrite ... break" the location's prefix may be gone */
+
+    if (conf->no_prefix || !r->valid_location) {
+        rc = canopy_route_last(path, id);
+
+    } else {
+        rc = canopy_route(path, ngx_canopy_slice(&conf->prefix), id);
+    }
+
+    if (rc != 0) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "client sent request for an unknown path");
+        return ngx_canopy_refuse(r, ctx, CANOPY_NOT_FOUND, NULL, 0);
+    }
+
+    /* whoever is refused below, the log may say for which task */
+
+    fault = canopy_uuid(*id, ctx->uuid);
+
+    if (fault.code == CANOPY_UUID_OK) {
+        ctx->task_id.data = ctx->uuid;
+        ctx->task_id.len = CANOPY_UUID_LEN;
+    }
+
+    if (r->method != NGX_HTTP_PATCH) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "client sent method \"%V\" instead of PATCH",
+                      &r->method_name);
+        return ngx_canopy_refuse(r, ctx, CANOPY_METHOD_NOT_ALLOWED, NULL, 0);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_canopy_check_environment(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
+{
+    ngx_str_t                  name;
+    ngx_uint_t                 i;
+    ngx_list_part_t           *part;
+    ngx_table_elt_t           *h;
+    ngx_canopy_loc_conf_t     *conf;
+    ngx_canopy_main_conf_t    *mcf;
+    ngx_canopy_environment_t  *env;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_canopy_module);
+
+    env = conf->environment;
+
+    if (env == NULL) {
+        if (ngx_http_complex_value(r, conf->value, &name) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        mcf = ngx_http_get_module_main_conf(r, ngx_canopy_module);
+        env = ngx_canopy_conf_find(mcf, &name);
+
+        if (env == NULL) {
+            ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                          "client sent request for an unknown environment");
+            return ngx_canopy_refuse(r, ctx, CANOPY_UNKNOWN_ENVIRONMENT, NULL,
+                                     0);
+        }
+    }
+
+    ctx->environment = env;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (!ngx_canopy_header_is(&h[i], &ngx_canopy_header_environment)) {
+            continue;
+        }
+
+        if (h[i].value.len != env->name.len
+            || ngx_memcmp(h[i].value.data, env->name.data, env->name.len) != 0)
+        {
+            ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                          "client sent \"Canopy-Environment\" of another "
+                          "environment than \"%V\"", &env->name);
+            return ngx_canopy_refuse(r, ctx, CANOPY_ENVIRONMENT_MISMATCH, NULL,
+                                     0);
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_canopy_check_token(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
+{
+    const char             *msg;
+    canopy_slice_t          value;
+    canopy_claims_t         claims;
+    canopy_token_fault_e    fault;
+    ngx_canopy_loc_conf_t  *conf;
+
+    if (r->headers_in.authorization == NULL) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "client sent no bearer token");
+        return ngx_canopy_refuse(r, ctx, CANOPY_TOKEN_MISSING, NULL, 0);
+    }
+
+    value = ngx_canopy_slice(&r->headers_in.authorization->value);
+
+    if (canopy_bearer(value, &ctx->token) != 0) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "client sent \"Authorization\" without a bearer token");
+        return ngx_canopy_refuse(r, ctx, CANOPY_TOKEN_MISSING, NULL, 0);
+    }
+
+    fault = canopy_token_check(ctx->token, &claims);
+
+    if (fault != CANOPY_TOKEN_OK) {
+        msg = canopy_token_fault(fault);
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "client sent malformed token: %s", msg);
+        return ngx_canopy_refuse(r, ctx, CANOPY_TOKEN_MALFORMED, msg,
+                                 ngx_strlen(msg));
+    }
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_canopy_module);
+
+    if (claims.has_exp
+        && claims.exp + (double) conf->leeway <= (double) ngx_time())
+    {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "client sent expired token");
+        return ngx_canopy_refuse(r, ctx, CANOPY_TOKEN_EXPIRED, NULL, 0);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_canopy_check_task_id(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
+    canopy_slice_t *id)
+{
+    char                 msg[CANOPY_UUID_MESSAGE];
+    size_t               len;
+    canopy_uuid_fault_t  fault;
+
+    if (ctx->task_id.len) {
+        return NGX_DECLINED;
+    }
+
+    fault = canopy_uuid(*id, ctx->uuid);
+    len = canopy_uuid_message(fault, msg);
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "client sent invalid task id: %*s", len, msg);
+
+    return ngx_canopy_refuse(r, ctx, CANOPY_UUID_PARSING, msg, len);
+}
+
+
+static ngx_int_t
+ngx_canopy_refuse(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
+    canopy_error_e error, const char *msg, size_t len)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (msg == NULL) {
+        return ngx_canopy_reply_error(r, ctx, error);
+    }
+
+    return ngx_canopy_reply_fault(r, ctx, error, msg, len);
+}
+
+
+/*
+ * The body is read to its end before anything is sent: a request that is cut
+ * off or malformed is not one.
+ */
+
+static void
+ngx_canopy_body_handler(ngx_http_request_t *r)
+{
+    r->read_event_handler = ngx_canopy_body_read_handler;
+
+    ngx_canopy_body_read_handler(r);
+}
+
+
+static void
+ngx_canopy_body_read_handler(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+
+    ngx_canopy_body_drop(r);
+
+    while (r->reading_body) {
+        rc = ngx_http_read_unbuffered_request_body(r);
+
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE || rc == NGX_ERROR) {
+            ngx_http_finalize_request(r, rc);
+            return;
+        }
+
+        if (rc == NGX_AGAIN && r->request_body->bufs == NULL) {
+            return;
+        }
+
+        ngx_canopy_body_drop(r);
+    }
+
+    ngx_canopy_forward(r);
+}
+
+
+static void
+ngx_canopy_body_drop(ngx_http_request_t *r)
+{
+    ngx_chain_t  *cl;
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        cl->buf->pos = cl->buf->last;
+        cl->buf->file_pos = cl->buf->file_last;
+    }
+
+    r->request_body->bufs = NULL;
+}
+
+
+static void
+ngx_canopy_forward(ngx_http_request_t *r)
+{
+    ngx_canopy_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_canopy_module);
+
+    if (ngx_canopy_environment_closed(ctx->environment, r->connection->log)) {
+        ngx_http_finalize_request(r,
+                 ngx_canopy_reply_error(r, ctx, CANOPY_ENVIRONMENT_CLOSED));
+        return;
+    }
+
+    ngx_canopy_attempts_start(r, ctx);
+}
+
+
+/*
+ * The client's own, if it is fit for logs and headers, else nginx's.
+ */
+
+static ngx_int_t
+ngx_canopy_request_id(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
+{
+    ngx_uint_t                  i, n;
+    ngx_list_part_t            *part;
+    ngx_table_elt_t            *h;
+    ngx_canopy_main_conf_t     *mcf;
+    ngx_http_variable_value_t  *v;
+
+    n = 0;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (ngx_canopy_header_is(&h[i], &ngx_canopy_header_request_id)) {
+            ctx->request_id = h[i].value;
+            n++;
+        }
+    }
+
+    if (n == 1 && ngx_canopy_request_id_valid(&ctx->request_id)) {
+        return NGX_OK;
+    }
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_canopy_module);
+
+    v = ngx_http_get_indexed_variable(r, mcf->request_id);
+
+    if (v == NULL || v->not_found) {
+        return NGX_ERROR;
+    }
+
+    ctx->request_id.data = v->data;
+    ctx->request_id.len = v->len;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_canopy_request_id_valid(ngx_str_t *value)
+{
+    u_char      ch;
+    ngx_uint_t  i;
+
+    if (value->len < 1 || value->len > 128) {
+        return 0;
+    }
+
+    for (i = 0; i < value->len; i++) {
+        ch = value->data[i];
+
+        if (!((ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z')
+              || (ch >= '0' && ch <= '9')
+              || ch == '.' || ch == '_' || ch == ':' || ch == '-'))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_canopy_header_is(ngx_table_elt_t *h, ngx_str_t *lowcase)
+{
+    return h->key.len == lowcase->len
+           && ngx_memcmp(h->lowcase_key, lowcase->data, lowcase->len) == 0;
+}

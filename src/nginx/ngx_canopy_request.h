@@ -1,0 +1,54 @@
+
+/*
+ * What is known of one request, from its first check to its answer.
+ */
+
+
+#ifndef _NGX_CANOPY_REQUEST_H_INCLUDED_
+#define _NGX_CANOPY_REQUEST_H_INCLUDED_
+
+
+#include "ngx_canopy.h"
+#include "ngx_canopy_environment.h"
+#include "ngx_canopy_exchange.h"
+#include "canopy_outcome.h"
+#include "canopy_uuid.h"
+
+
+typedef struct {
+    ngx_canopy_environment_t  *environment;     /* once chosen */
+
+    ngx_str_t                  request_id;
+    ngx_str_t                  task_id;         /* empty if not a UUID */
+    canopy_slice_t             token;           /* the client's */
+
+    canopy_copies_t            copies;
+    ngx_canopy_exchange_t     *first;
+    ngx_canopy_exchange_t     *repeat;          /* NULL: there was none */
+    ngx_event_t                deadline;
+
+    /* the answer */
+
+    canopy_outcome_e           outcome;         /* valid once decided is set */
+    ngx_str_t                  error;           /* the first one's type */
+    ngx_str_t                  body;            /* replaces nginx's own */
+    unsigned                   decided:1;
+    unsigned                   replaced:1;      /* the body is ours */
+    unsigned                   sent:1;          /* the body was */
+
+    u_char                     uuid[CANOPY_UUID_LEN];
+} ngx_canopy_ctx_t;
+
+
+/*
+ * The last copy that was made of the request, or NULL.
+ */
+
+static ngx_inline ngx_canopy_exchange_t *
+ngx_canopy_last_exchange(ngx_canopy_ctx_t *ctx)
+{
+    return ctx->repeat ? ctx->repeat : ctx->first;
+}
+
+
+#endif /* _NGX_CANOPY_REQUEST_H_INCLUDED_ */
