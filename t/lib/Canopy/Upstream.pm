@@ -1,0 +1,214 @@
+package Canopy::Upstream;
+
+# A scripted upstream: a listener in a child process, each connection in a child of that. What came in is written to a
+# file, one JSON text per line, so that the test can ask for it; a handler's own variables stay in its process.
+
+use v5.36;
+
+use Carp qw(croak);
+use Exporter qw(import);
+use Fcntl qw(:DEFAULT :flock);
+use IO::Socket::INET;
+use IO::Socket::UNIX;
+use JSON::PP;
+use POSIX ();
+
+use Canopy::Process qw(spawn end_process);
+
+our @EXPORT_OK = qw(reply);
+
+my $json = JSON::PP->new->ascii->canonical;     # bytes above 127 as \u00XX: they come back as the same bytes
+
+# Options: log (file), port or unix, handler, hook, tls ({cert, key, chain, client_ca, SSL_...}).
+sub new ($class, %self) {
+    my $self = bless \%self, $class;
+    my $listener = $self->_listen;
+    my $context = $self->{tls} && _tls_context($self->{tls});
+
+    $self->{pid} = spawn(sub { $self->_accept($listener, $context) });
+    return $self;
+}
+
+sub stop ($self) {
+    end_process(delete $self->{pid}) if $self->{pid};
+    unlink $self->{unix} if $self->{unix};
+}
+
+# All that was noted: {event => 'accept' | 'tls_error' | 'request' | 'died', conn_no, ...} in the order of time.
+sub events ($self) {
+    open my $fh, '<', $self->{log} or return;
+    return map { bless $json->decode($_), 'Canopy::Upstream::Request' } <$fh>;
+}
+
+sub _listen ($self) {
+    if ($self->{unix}) {
+        unlink $self->{unix};
+        my $listener = IO::Socket::UNIX->new(Local => $self->{unix}, Listen => 128) or croak "$self->{unix}: $!";
+        chmod 0666, $self->{unix};
+        return $listener;
+    }
+    return IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $self->{port}, ReuseAddr => 1, Listen => 128)
+        || croak "127.0.0.1:$self->{port}: $!";
+}
+
+# One context for all connections, so that TLS sessions can be resumed.
+sub _tls_context ($tls) {
+    require IO::Socket::SSL;
+    my %options = $tls->%*;
+    my ($cert, $key, $ca, $chain, $client_ca) = delete @options{qw(cert key ca chain client_ca)};
+    return IO::Socket::SSL::SSL_Context->new(
+        SSL_server => 1, SSL_cert_file => $chain // $cert, SSL_key_file => $key,
+        SSL_session_id_context => 'canopy', SSL_verify_mode => 0,
+        $client_ca ? (SSL_ca_file => $client_ca, SSL_verify_mode => 3) : (), %options,
+    ) || croak 'TLS: ' . IO::Socket::SSL::errstr();
+}
+
+sub _accept ($self, $listener, $context) {
+    local $SIG{CHLD} = 'IGNORE';
+    for (my $no = 1; ; ) {
+        my $socket = $listener->accept or next;
+        my $conn_no = $no++;
+        spawn(sub {
+            local $SIG{CHLD} = 'DEFAULT';
+            close $listener;
+            eval { $self->_serve($socket, $conn_no, $context); 1 }
+                or $self->_note({ event => 'died', conn_no => $conn_no, message => "$@" });
+        });
+        close $socket;
+    }
+}
+
+sub _serve ($self, $socket, $conn_no, $context) {
+    my $conn = Canopy::Upstream::Connection->new($socket);
+    my %about = (conn_no => $conn_no);
+    $self->_note({ event => 'accept', %about });
+
+    if ($self->{hook}) {
+        return $conn->close if ($self->{hook}->($conn, $conn_no) // '') eq 'close';
+    }
+    if ($context) {
+        my $tls = IO::Socket::SSL->start_SSL($socket, SSL_server => 1, SSL_reuse_ctx => $context)
+            or return $self->_note({ event => 'tls_error', %about, message => IO::Socket::SSL::errstr() });
+        %about = (%about, sni => $tls->get_servername, tls_version => $tls->get_sslversion,
+                  tls_reused => $tls->get_session_reused ? 1 : 0);
+    }
+
+    for (my $req_no = 1; my $req = $conn->read_request; $req_no++) {
+        $req = $self->_note({ event => 'request', %about, req_no => $req_no, %$req });
+        my $answer = $self->{handler} ? $self->{handler}->($conn, $req, $req->{n}) : reply(204);
+        last if $conn->{closed};
+        next if !defined $answer;
+        last if $answer eq 'close';
+        $conn->print($answer);
+        last if $answer =~ /^[^\n]*\n(?:[^\r\n]+\r\n)*?Connection:[ \t]*close\r\n/i;
+    }
+    $conn->close;
+}
+
+# Writes a line; a request gets its number.
+sub _note ($self, $event) {
+    sysopen my $fh, $self->{log}, O_WRONLY | O_APPEND | O_CREAT or croak "$self->{log}: $!";
+    flock $fh, LOCK_EX;
+    $event->{n} = _next("$self->{log}.count") if $event->{event} eq 'request';
+    syswrite $fh, $json->encode($event) . "\n";
+    close $fh;
+    return bless $event, 'Canopy::Upstream::Request';
+}
+
+sub _next ($file) {
+    sysopen my $fh, $file, O_RDWR | O_CREAT or croak "$file: $!";
+    sysread $fh, my $last, 20;
+    my $n = ($last || 0) + 1;
+    sysseek $fh, 0, 0;
+    syswrite $fh, $n;
+    return $n;
+}
+
+# An answer's bytes: reply(422, $body, 'Content-Type: application/json', ...).
+sub reply ($status, $body = undef, @headers) {
+    push @headers, 'Content-Length: ' . length($body // '')
+        if $status != 204 && !grep { /^(?:Content-Length|Transfer-Encoding):/i } @headers;
+    return join "\r\n", "HTTP/1.1 $status Said by the test", @headers, '', $body // '';
+}
+
+package Canopy::Upstream::Request;
+
+# {method, target, version, headers ([[name, value], ...]), body, raw, conn_no, req_no (on this connection),
+# n (overall)}; with TLS sni, tls_version, tls_reused.
+
+sub header ($self, $name) { return join ', ', map { $_->[1] } grep { lc $_->[0] eq lc $name } $self->{headers}->@* }
+
+package Canopy::Upstream::Connection;
+
+use IO::Select;
+use Socket qw(SOL_SOCKET SO_LINGER);
+use Time::HiRes ();
+
+sub new ($class, $socket) { return bless { socket => $socket, bytes => '' }, $class }
+
+# Sends bytes; false if the peer is gone.
+sub print ($self, $bytes) {
+    while (length $bytes) {
+        my $sent = $self->{socket}->syswrite($bytes) or return;
+        substr $bytes, 0, $sent, '';
+    }
+    return 1;
+}
+
+sub sleep ($self, $seconds) { Time::HiRes::sleep($seconds) }
+
+sub close ($self) {
+    $self->{closed} = 1;
+    CORE::close $self->{socket};
+}
+
+# Closes with a TCP reset.
+sub reset ($self) {
+    $self->{closed} = 1;
+    setsockopt $self->{socket}, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0;
+    my $fd = fileno $self->{socket};
+    POSIX::close($fd);
+}
+
+# No more bytes from us; we can still read.
+sub half_close ($self) { shutdown $self->{socket}, 1 }
+
+# More bytes, '' if there are none in time or the peer has closed.
+sub read ($self, $timeout = 5) {
+    my $pending = $self->{socket}->can('pending') && $self->{socket}->pending;
+    return '' if !$pending && !IO::Select->new($self->{socket})->can_read($timeout);
+    sysread $self->{socket}, my $bytes, 65536 or $self->{eof} = 1;
+    return $bytes // '';
+}
+
+# Waits until the peer closes; false if it does not in time.
+sub wait_closed ($self, $timeout = 5) {
+    my $deadline = Time::HiRes::time() + $timeout;
+    while (!$self->{eof} && (my $left = $deadline - Time::HiRes::time()) > 0) {
+        $self->read($left);
+    }
+    return $self->{eof};
+}
+
+# One request: head and body. Undef when the peer closes.
+sub read_request ($self) {
+    while ($self->{bytes} !~ /\r\n\r\n/) {
+        $self->_more or return;
+    }
+    my $head = substr $self->{bytes}, 0, index($self->{bytes}, "\r\n\r\n") + 4, '';
+    my ($request_line, @lines) = split /\r\n/, $head;
+    my ($method, $target, $version) = split / /, $request_line, 3;
+    my @headers = map { [/^([^:]*):[ \t]*(.*?)[ \t]*$/] } @lines;
+
+    my ($length) = map { $_->[1] } grep { lc $_->[0] eq 'content-length' } @headers;
+    while (length $self->{bytes} < ($length // 0)) {
+        $self->_more or return;
+    }
+    my $body = substr $self->{bytes}, 0, $length // 0, '';
+    return { method => $method, target => $target, version => $version, headers => \@headers, body => $body,
+             raw => $head . $body };
+}
+
+sub _more ($self) { return sysread $self->{socket}, $self->{bytes}, 65536, length $self->{bytes} }
+
+1;
