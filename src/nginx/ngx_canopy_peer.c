@@ -6,6 +6,7 @@
 
 
 #include "ngx_canopy_peer.h"
+#include "ngx_canopy_url.h"
 
 
 #define NGX_CANOPY_DOWN       10    /* seconds a failed address is passed over */
@@ -13,7 +14,7 @@
 #define NGX_CANOPY_RETRY_MAX  300
 
 
-static ngx_uint_t ngx_canopy_peers_local(ngx_str_t *host);
+static ngx_int_t ngx_canopy_peers_localhost(ngx_conf_t *cf, ngx_url_t *u);
 static void ngx_canopy_peers_add(ngx_canopy_peers_t *peers,
     struct sockaddr *sockaddr, socklen_t socklen);
 static void ngx_canopy_peers_refresh(ngx_event_t *ev);
@@ -27,7 +28,7 @@ ngx_canopy_peers_t *
 ngx_canopy_peers_create(ngx_conf_t *cf, ngx_url_t *url)
 {
     ngx_url_t            u;
-    ngx_uint_t           i;
+    ngx_uint_t           i, local;
     ngx_canopy_peers_t  *peers;
 
     peers = ngx_pcalloc(cf->pool, sizeof(ngx_canopy_peers_t));
@@ -40,8 +41,7 @@ ngx_canopy_peers_create(ngx_conf_t *cf, ngx_url_t *url)
     u = *url;
 
     if (u.naddrs == 0) {
-        peers->host = u.host;
-        peers->port = u.port;
+        local = ngx_canopy_is_localhost(&u.host);
 
         if (ngx_inet_resolve_host(cf->pool, &u) != NGX_OK) {
 
@@ -49,14 +49,19 @@ ngx_canopy_peers_create(ngx_conf_t *cf, ngx_url_t *url)
                 return NULL;
             }
 
-            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                               "%s in environment's server \"%V\", "
-                               "it will be resolved when it is needed",
-                               u.err, &u.url);
+            if (!local) {
+                ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                                   "%s \"%V\", it will be resolved when it "
+                                   "is needed", u.err, &u.host);
+            }
         }
 
-        if (ngx_canopy_peers_local(&peers->host)) {
-            ngx_str_null(&peers->host);
+        if (!local) {
+            peers->host = u.host;
+            peers->port = u.port;
+
+        } else if (ngx_canopy_peers_localhost(cf, &u) != NGX_OK) {
+            return NULL;
         }
     }
 
@@ -69,23 +74,33 @@ ngx_canopy_peers_create(ngx_conf_t *cf, ngx_url_t *url)
 
 
 /*
- * RFC 6761, section 6.3: such a name means this machine, whatever a name
- * server says.
+ * libc may know other addresses of such a name, and they would be used as long
+ * as nginx runs.
  */
 
-static ngx_uint_t
-ngx_canopy_peers_local(ngx_str_t *host)
+static ngx_int_t
+ngx_canopy_peers_localhost(ngx_conf_t *cf, ngx_url_t *u)
 {
-    static ngx_str_t  name = ngx_string(".localhost");
+    ngx_uint_t  i;
 
-    if (host->len == name.len - 1) {
-        return ngx_strncasecmp(host->data, name.data + 1, host->len) == 0;
+    if (u->naddrs == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" has no address on this machine, use "
+                           "127.0.0.1", &u->host);
+        return NGX_ERROR;
     }
 
-    return host->len > name.len
-           && ngx_strncasecmp(host->data + host->len - name.len, name.data,
-                              name.len)
-              == 0;
+    for (i = 0; i < u->naddrs; i++) {
+        if (!ngx_canopy_is_loopback(u->addrs[i].sockaddr)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" has the address %V, which is not a "
+                               "loopback one, use 127.0.0.1",
+                               &u->host, &u->addrs[i].name);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 

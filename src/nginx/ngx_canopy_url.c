@@ -61,8 +61,8 @@ ngx_canopy_url_parse(ngx_conf_t *cf, ngx_str_t *text, ngx_canopy_url_t *url)
     url->url.no_resolve = 1;
 
     if (ngx_parse_url(cf->pool, &url->url) != NGX_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in URL \"%V\"",
-                           url->url.err ? url->url.err : "no memory", text);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid URL: %s",
+                           url->url.err ? url->url.err : "no memory");
         return NGX_ERROR;
     }
 
@@ -79,8 +79,8 @@ ngx_canopy_url_parse(ngx_conf_t *cf, ngx_str_t *text, ngx_canopy_url_t *url)
 
         if (url->ssl) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid URL \"%V\": a unix socket is reached "
-                               "by \"http://unix:/path\"", text);
+                               "invalid URL: a unix socket is reached by "
+                               "\"http://unix:/path\"");
             return NGX_ERROR;
         }
 
@@ -89,15 +89,15 @@ ngx_canopy_url_parse(ngx_conf_t *cf, ngx_str_t *text, ngx_canopy_url_t *url)
 
     if (!ngx_canopy_url_host_valid(&url->host)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid host in URL \"%V\"", text);
+                           "invalid URL: invalid host");
         return NGX_ERROR;
     }
 
     if (!url->ssl && !ngx_canopy_url_loopback(url)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "URL \"%V\" would send the credential in clear: "
-                           "use \"https://\"; \"http://\" is for loopback "
-                           "addresses and unix sockets", text);
+                           "invalid URL: it would send the credential in "
+                           "clear, use \"https://\"; \"http://\" is for "
+                           "loopback addresses and unix sockets");
         return NGX_ERROR;
     }
 
@@ -183,35 +183,46 @@ ngx_canopy_url_host_valid(ngx_str_t *host)
 static ngx_uint_t
 ngx_canopy_url_loopback(ngx_canopy_url_t *url)
 {
+    if (url->url.naddrs) {
+        return ngx_canopy_is_loopback(url->url.addrs[0].sockaddr);
+    }
+
+    return ngx_canopy_is_localhost(&url->host);
+}
+
+
+ngx_uint_t
+ngx_canopy_is_loopback(struct sockaddr *sockaddr)
+{
     struct sockaddr_in   *sin;
 #if (NGX_HAVE_INET6)
     struct sockaddr_in6  *sin6;
 #endif
 
-    static ngx_str_t  localhost = ngx_string("localhost");
-
-    if (url->url.naddrs == 0) {
-
-        /* never asked of a name server, see ngx_canopy_peers_create() */
-
-        return ngx_canopy_url_within(&url->host, &localhost);
-    }
-
-    switch (url->url.addrs[0].sockaddr->sa_family) {
+    switch (sockaddr->sa_family) {
 
     case AF_INET:
-        sin = (struct sockaddr_in *) url->url.addrs[0].sockaddr;
+        sin = (struct sockaddr_in *) sockaddr;
         return (ntohl(sin->sin_addr.s_addr) >> 24) == 127;
 
 #if (NGX_HAVE_INET6)
     case AF_INET6:
-        sin6 = (struct sockaddr_in6 *) url->url.addrs[0].sockaddr;
+        sin6 = (struct sockaddr_in6 *) sockaddr;
         return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr);
 #endif
 
     default:
         return 0;
     }
+}
+
+
+ngx_uint_t
+ngx_canopy_is_localhost(ngx_str_t *host)
+{
+    static ngx_str_t  localhost = ngx_string("localhost");
+
+    return ngx_canopy_url_within(host, &localhost);
 }
 
 
