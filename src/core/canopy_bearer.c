@@ -1,3 +1,4 @@
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
@@ -12,8 +13,16 @@
 #define XX  0x80
 
 
-static unsigned canopy_base64url_check(const uint8_t *p, const uint8_t *last);
-static unsigned canopy_base64url_decode(const uint8_t *p, const uint8_t *last,
+/*
+ * The value of a character; that of a byte out of the alphabet has the highest
+ * bit set, wherever it is shifted to.
+ */
+#define canopy_base64url_bits(ch)                                             \
+    ((uint32_t) (int8_t) canopy_base64url_values[ch])
+
+
+static unsigned canopy_base64url_check(const uint8_t *p, size_t len);
+static unsigned canopy_base64url_decode(const uint8_t *p, size_t len,
     uint8_t *dst);
 
 
@@ -83,13 +92,13 @@ canopy_base64url(canopy_slice_t src, uint8_t *dst)
     }
 
     if (dst == NULL) {
-        bad = canopy_base64url_check(src.data, src.data + src.len);
+        bad = canopy_base64url_check(src.data, src.len);
 
     } else {
-        bad = canopy_base64url_decode(src.data, src.data + src.len, dst);
+        bad = canopy_base64url_decode(src.data, src.len, dst);
     }
 
-    if (bad & XX) {
+    if (bad) {
         return -1;
     }
 
@@ -98,63 +107,66 @@ canopy_base64url(canopy_slice_t src, uint8_t *dst)
 
 
 static unsigned
-canopy_base64url_check(const uint8_t *p, const uint8_t *last)
+canopy_base64url_check(const uint8_t *p, size_t len)
 {
-    unsigned  bad;
+    uint8_t         bad;
+    const uint8_t  *last;
 
     bad = 0;
 
-    for ( /* void */ ; last - p >= 4; p += 4) {
+    for (last = p + len / 4 * 4; p < last; p += 4) {
         bad |= canopy_base64url_values[p[0]];
         bad |= canopy_base64url_values[p[1]];
         bad |= canopy_base64url_values[p[2]];
         bad |= canopy_base64url_values[p[3]];
     }
 
-    for ( /* void */ ; p < last; p++) {
+    for (last = p + len % 4; p < last; p++) {
         bad |= canopy_base64url_values[*p];
     }
 
-    return bad;
+    return bad & XX;
 }
 
 
 static unsigned
-canopy_base64url_decode(const uint8_t *p, const uint8_t *last, uint8_t *dst)
+canopy_base64url_decode(const uint8_t *p, size_t len, uint8_t *dst)
 {
-    uint32_t  a, b, c, d, bad;
+    uint32_t        bits, bad;
+    const uint8_t  *last;
 
     bad = 0;
 
-    for ( /* void */ ; last - p >= 4; p += 4) {
-        a = canopy_base64url_values[p[0]];
-        b = canopy_base64url_values[p[1]];
-        c = canopy_base64url_values[p[2]];
-        d = canopy_base64url_values[p[3]];
+    /* the fourth byte stored is of the next characters, two at least */
 
-        bad |= a | b | c | d;
+    for (last = p + (len - 2) / 4 * 4; p < last; p += 4, dst += 3) {
+        bits = canopy_base64url_bits(p[0]) << 18
+               | canopy_base64url_bits(p[1]) << 12
+               | canopy_base64url_bits(p[2]) << 6
+               | canopy_base64url_bits(p[3]);
 
-        *dst++ = (uint8_t) (a << 2 | b >> 4);
-        *dst++ = (uint8_t) (b << 4 | c >> 2);
-        *dst++ = (uint8_t) (c << 6 | d);
+        bad |= bits;
+
+        bits = htonl(bits << 8);
+        memcpy(dst, &bits, 4);
     }
 
-    if (p == last) {
-        return bad;
+    len = (len - 2) % 4 + 2;
+
+    bits = canopy_base64url_bits(p[0]) << 18
+           | canopy_base64url_bits(p[1]) << 12;
+
+    dst[0] = (uint8_t) (bits >> 16);
+
+    if (len > 2) {
+        bits |= canopy_base64url_bits(p[2]) << 6;
+        dst[1] = (uint8_t) (bits >> 8);
     }
 
-    a = canopy_base64url_values[p[0]];
-    b = canopy_base64url_values[p[1]];
-
-    bad |= a | b;
-    *dst++ = (uint8_t) (a << 2 | b >> 4);
-
-    if (last - p == 3) {
-        c = canopy_base64url_values[p[2]];
-
-        bad |= c;
-        *dst++ = (uint8_t) (b << 4 | c >> 2);
+    if (len > 3) {
+        bits |= canopy_base64url_bits(p[3]);
+        dst[2] = (uint8_t) bits;
     }
 
-    return bad;
+    return (bad | bits) >> 31;
 }

@@ -29,9 +29,8 @@
 /* a name of an open object */
 typedef struct {
     uint32_t               hash;
-    unsigned               offset:15;
-    unsigned               len:15;
-    unsigned               first:1;     /* the first of its object */
+    uint16_t               offset;      /* of its first byte in the text */
+    uint16_t               base;        /* its object's, see below */
 } canopy_json_name_t;
 
 
@@ -50,16 +49,16 @@ typedef struct {
     const uint8_t         *value;       /* where that begins */
     uint8_t                closing;     /* what closes the innermost bracket */
     size_t                 depth;
+    size_t                 base;        /* the innermost object's first name */
     size_t                 nnames;
     uint8_t                objects[CANOPY_JSON_MAX / 8];
     canopy_json_name_t     names[CANOPY_JSON_MAX / 4];
 } canopy_json_scan_t;
 
 
-/* what a checked string says, byte by byte, its escapes resolved */
+/* what a checked string says, byte by byte up to its quote, without escapes */
 typedef struct {
     const uint8_t         *p;
-    const uint8_t         *last;
     uint32_t               rest;        /* of an escape, the next lowest */
 } canopy_json_content_t;
 
@@ -68,17 +67,15 @@ static const uint8_t *canopy_json_element(canopy_json_scan_t *s,
     const uint8_t *p, unsigned *first);
 static void canopy_json_open(canopy_json_scan_t *s, uint8_t bracket);
 static const uint8_t *canopy_json_close(canopy_json_scan_t *s,
-    const uint8_t *p, unsigned empty);
+    const uint8_t *p);
 static void canopy_json_found(canopy_json_scan_t *s, canopy_json_e type,
     const uint8_t *last);
 static const uint8_t *canopy_json_name(canopy_json_scan_t *s,
-    const uint8_t *p, unsigned first);
-static int canopy_json_push(canopy_json_scan_t *s, const uint8_t *p,
-    const uint8_t *last, unsigned first);
-static int canopy_json_same(canopy_json_scan_t *s,
-    const canopy_json_name_t *a, const canopy_json_name_t *b);
+    const uint8_t *p);
+static int canopy_json_push(canopy_json_scan_t *s, const uint8_t *p);
+static int canopy_json_same(const uint8_t *a, const uint8_t *b);
 static canopy_json_member_t *canopy_json_asked(canopy_json_scan_t *s,
-    const uint8_t *p, const uint8_t *last);
+    const uint8_t *p);
 static int canopy_json_next(canopy_json_content_t *c);
 static int canopy_json_unescape(canopy_json_content_t *c);
 static const uint8_t *canopy_json_scalar(const uint8_t *p,
@@ -119,8 +116,10 @@ static const uint8_t  canopy_json_classes[256] = {
 static inline const uint8_t *
 canopy_json_space(const uint8_t *p, const uint8_t *last)
 {
-    while (p < last && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) {
-        p++;
+    for ( /* void */ ; p < last && *p <= ' '; p++) {
+        if (*p != ' ' && *p != '\n' && *p != '\r' && *p != '\t') {
+            break;
+        }
     }
 
     return p;
@@ -150,6 +149,7 @@ canopy_json_object(canopy_slice_t text, canopy_json_member_t *members,
     s.nmembers = n;
     s.member = NULL;
     s.depth = 0;
+    s.base = 0;
     s.nnames = 0;
 
     p = canopy_json_space(s.text, s.last);
@@ -265,11 +265,11 @@ canopy_json_element(canopy_json_scan_t *s, const uint8_t *p, unsigned *first)
 
     if (*first && *p == s->closing) {
         *first = 0;
-        return canopy_json_close(s, p, 1);
+        return canopy_json_close(s, p);
     }
 
     if (s->closing == '}') {
-        p = canopy_json_name(s, p, *first);
+        p = canopy_json_name(s, p);
         if (p == NULL) {
             return NULL;
         }
@@ -295,7 +295,7 @@ canopy_json_element(canopy_json_scan_t *s, const uint8_t *p, unsigned *first)
         canopy_json_found(s, type, p);
     }
 
-    return canopy_json_close(s, p, 0);
+    return canopy_json_close(s, p);
 }
 
 
@@ -314,6 +314,7 @@ canopy_json_open(canopy_json_scan_t *s, uint8_t bracket)
     if (bracket == '{') {
         *bits |= bit;
         s->closing = '}';
+        s->base = s->nnames;
 
     } else {
         *bits &= (uint8_t) ~bit;
@@ -325,9 +326,9 @@ canopy_json_open(canopy_json_scan_t *s, uint8_t bracket)
 
 
 static const uint8_t *
-canopy_json_close(canopy_json_scan_t *s, const uint8_t *p, unsigned empty)
+canopy_json_close(canopy_json_scan_t *s, const uint8_t *p)
 {
-    unsigned  object;
+    canopy_json_e  type;
 
     for ( ;; ) {
         p = canopy_json_space(p, s->last);
@@ -343,21 +344,21 @@ canopy_json_close(canopy_json_scan_t *s, const uint8_t *p, unsigned empty)
             return NULL;
         }
 
-        object = (s->closing == '}');
-
-        if (object && !empty) {
-            while (!s->names[--s->nnames].first) { /* void */ }
-        }
-
-        empty = 0;
-
         if (--s->depth == 0) {
             return p;
         }
 
+        type = CANOPY_JSON_ARRAY;
+
+        if (s->closing == '}') {
+            type = CANOPY_JSON_OBJECT;
+
+            s->nnames = s->base;
+            s->base = s->names[s->nnames - 1].base;
+        }
+
         if (s->depth == 1) {
-            canopy_json_found(s, object ? CANOPY_JSON_OBJECT
-                                        : CANOPY_JSON_ARRAY, p);
+            canopy_json_found(s, type, p);
         }
 
         s->closing = (s->objects[(s->depth - 1) / 8]
@@ -394,9 +395,9 @@ canopy_json_found(canopy_json_scan_t *s, canopy_json_e type,
 
 /* returns the place of the value */
 static const uint8_t *
-canopy_json_name(canopy_json_scan_t *s, const uint8_t *p, unsigned first)
+canopy_json_name(canopy_json_scan_t *s, const uint8_t *p)
 {
-    const uint8_t  *name, *end;
+    const uint8_t  *name;
 
     if (*p != '"') {
         return NULL;
@@ -409,19 +410,17 @@ canopy_json_name(canopy_json_scan_t *s, const uint8_t *p, unsigned first)
         return NULL;
     }
 
-    end = p - 1;
-
     p = canopy_json_space(p, s->last);
     if (p == s->last || *p != ':') {
         return NULL;
     }
 
-    if (canopy_json_push(s, name, end, first) != 0) {
+    if (canopy_json_push(s, name) != 0) {
         return NULL;
     }
 
     if (s->depth == 1) {
-        s->member = canopy_json_asked(s, name, end);
+        s->member = canopy_json_asked(s, name);
     }
 
     p = canopy_json_space(p + 1, s->last);
@@ -431,59 +430,55 @@ canopy_json_name(canopy_json_scan_t *s, const uint8_t *p, unsigned first)
 
 
 static int
-canopy_json_push(canopy_json_scan_t *s, const uint8_t *p, const uint8_t *last,
-    unsigned first)
+canopy_json_push(canopy_json_scan_t *s, const uint8_t *p)
 {
     int                     ch;
-    canopy_json_name_t     *name, *other;
+    size_t                  i;
+    uint32_t                hash;
+    canopy_json_name_t     *name;
     canopy_json_content_t   content;
 
-    name = &s->names[s->nnames];
-
-    name->hash = 2166136261u;
-    name->offset = (unsigned) (p - s->text) & 0x7fff;
-    name->len = (unsigned) (last - p) & 0x7fff;
-    name->first = first & 1;
-
     content.p = p;
-    content.last = last;
     content.rest = 0;
 
+    hash = 2166136261u;         /* FNV-1a */
+
     while ((ch = canopy_json_next(&content)) > 0) {
-        name->hash = (name->hash ^ (uint32_t) ch) * 16777619u;
+        hash = (hash ^ (uint32_t) ch) * 16777619u;
     }
 
     if (ch == 0) {
         return -1;
     }
 
-    for (other = name; !other->first; /* void */ ) {
-        other--;
-
-        if (other->hash == name->hash && canopy_json_same(s, name, other)) {
+    for (i = s->base; i < s->nnames; i++) {
+        if (s->names[i].hash == hash
+            && canopy_json_same(s->text + s->names[i].offset, p))
+        {
             return -1;
         }
     }
 
-    s->nnames++;
+    name = &s->names[s->nnames++];
+
+    name->hash = hash;
+    name->offset = (uint16_t) (p - s->text);
+    name->base = (uint16_t) s->base;
 
     return 0;
 }
 
 
 static int
-canopy_json_same(canopy_json_scan_t *s, const canopy_json_name_t *a,
-    const canopy_json_name_t *b)
+canopy_json_same(const uint8_t *a, const uint8_t *b)
 {
     int                    ch;
     canopy_json_content_t  ca, cb;
 
-    ca.p = s->text + a->offset;
-    ca.last = ca.p + a->len;
+    ca.p = a;
     ca.rest = 0;
 
-    cb.p = s->text + b->offset;
-    cb.last = cb.p + b->len;
+    cb.p = b;
     cb.rest = 0;
 
     do {
@@ -499,8 +494,7 @@ canopy_json_same(canopy_json_scan_t *s, const canopy_json_name_t *a,
 
 
 static canopy_json_member_t *
-canopy_json_asked(canopy_json_scan_t *s, const uint8_t *p,
-    const uint8_t *last)
+canopy_json_asked(canopy_json_scan_t *s, const uint8_t *p)
 {
     int                    ch;
     size_t                 i, k;
@@ -511,7 +505,6 @@ canopy_json_asked(canopy_json_scan_t *s, const uint8_t *p,
         name = s->members[i].name;
 
         content.p = p;
-        content.last = last;
         content.rest = 0;
 
         for (k = 0; /* void */ ; k++) {
@@ -543,7 +536,7 @@ canopy_json_next(canopy_json_content_t *c)
         return ch;
     }
 
-    if (c->p == c->last) {
+    if (*c->p == '"') {
         return -1;
     }
 
@@ -581,7 +574,7 @@ canopy_json_unescape(canopy_json_content_t *c)
         return ch;
     }
 
-    code = (uint32_t) canopy_json_hex(c->p, c->last);
+    code = (uint32_t) canopy_json_hex(c->p, c->p + 4);
     c->p += 4;
 
     if (code < 0x80) {
@@ -598,7 +591,7 @@ canopy_json_unescape(canopy_json_content_t *c)
         return (int) (0xe0 | code >> 12);
     }
 
-    low = (uint32_t) canopy_json_hex(c->p + 2, c->last);
+    low = (uint32_t) canopy_json_hex(c->p + 2, c->p + 6);
     c->p += 6;
 
     code = 0x10000 + ((code & 0x3ff) << 10 | (low & 0x3ff));

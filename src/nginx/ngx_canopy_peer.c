@@ -57,7 +57,15 @@ ngx_canopy_peers_create(ngx_conf_t *cf, ngx_url_t *url)
         }
 
         if (!local) {
-            peers->host = u.host;
+
+            /* the resolver writes lower case into it */
+
+            peers->host.data = ngx_pstrdup(cf->pool, &u.host);
+            if (peers->host.data == NULL) {
+                return NULL;
+            }
+
+            peers->host.len = u.host.len;
             peers->port = u.port;
 
         } else if (ngx_canopy_peers_localhost(cf, &u) != NGX_OK) {

@@ -253,7 +253,7 @@ sub _at ($t, %args) {
 
 # See Canopy::Upstream: handler, hook, tls, unix. It listens when this returns; again after stop_upstream, if wished.
 sub upstream ($t, $name, %opt) {
-    $opt{port} = $t->port($name) unless $opt{unix};
+    $opt{port} //= $t->port($name) unless $opt{unix};
     $t->{upstreams}{$name} = Canopy::Upstream->new(log => $t->path("upstream-$name.jsonl"), %opt);
 }
 

@@ -19,7 +19,7 @@ our @EXPORT_OK = qw(reply);
 
 my $json = JSON::PP->new->ascii->canonical;     # bytes above 127 as \u00XX: they come back as the same bytes
 
-# Options: log (file), port or unix, handler, hook, tls ({cert, key, chain, client_ca, SSL_...}).
+# Options: log (file), port or unix, address (127.0.0.1), handler, hook, tls ({cert, key, chain, client_ca, SSL_...}).
 sub new ($class, %self) {
     my $self = bless \%self, $class;
     my $listener = $self->_listen;
@@ -47,8 +47,9 @@ sub _listen ($self) {
         chmod 0666, $self->{unix};
         return $listener;
     }
-    return IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $self->{port}, ReuseAddr => 1, Listen => 128)
-        || croak "127.0.0.1:$self->{port}: $!";
+    my $address = $self->{address} // '127.0.0.1';
+    return IO::Socket::INET->new(LocalAddr => $address, LocalPort => $self->{port}, ReuseAddr => 1, Listen => 128)
+        || croak "$address:$self->{port}: $!";
 }
 
 # One context for all connections, so that TLS sessions can be resumed.
