@@ -435,13 +435,18 @@ canopy_json_push(canopy_json_scan_t *s, const uint8_t *p)
     int                     ch;
     size_t                  i;
     uint32_t                hash;
+    const uint8_t          *first;
     canopy_json_name_t     *name;
     canopy_json_content_t   content;
 
+    hash = 2166136261u;         /* FNV-1a */
+
+    for (first = p; *p != '"' && *p != '\\'; p++) {
+        hash = (hash ^ *p) * 16777619u;
+    }
+
     content.p = p;
     content.rest = 0;
-
-    hash = 2166136261u;         /* FNV-1a */
 
     while ((ch = canopy_json_next(&content)) > 0) {
         hash = (hash ^ (uint32_t) ch) * 16777619u;
@@ -453,7 +458,7 @@ canopy_json_push(canopy_json_scan_t *s, const uint8_t *p)
 
     for (i = s->base; i < s->nnames; i++) {
         if (s->names[i].hash == hash
-            && canopy_json_same(s->text + s->names[i].offset, p))
+            && canopy_json_same(s->text + s->names[i].offset, first))
         {
             return -1;
         }
@@ -462,7 +467,7 @@ canopy_json_push(canopy_json_scan_t *s, const uint8_t *p)
     name = &s->names[s->nnames++];
 
     name->hash = hash;
-    name->offset = (uint16_t) (p - s->text);
+    name->offset = (uint16_t) (first - s->text);
     name->base = (uint16_t) s->base;
 
     return 0;
@@ -648,6 +653,8 @@ canopy_json_scalar(const uint8_t *p, const uint8_t *last, canopy_json_e *type)
 static const uint8_t *
 canopy_json_string(const uint8_t *p, const uint8_t *last)
 {
+    uint8_t  class;
+
     while (p != NULL) {
 
         while (last - p >= 4
@@ -657,25 +664,26 @@ canopy_json_string(const uint8_t *p, const uint8_t *last)
             p += 4;
         }
 
-        while (p < last && canopy_json_classes[*p] == PL) {
-            p++;
-        }
+        do {
+            if (p == last) {
+                return NULL;
+            }
 
-        if (p == last) {
-            return NULL;
-        }
+            class = canopy_json_classes[*p++];
 
-        switch (canopy_json_classes[*p]) {
+        } while (class == PL);
+
+        switch (class) {
 
         case QU:
-            return p + 1;
+            return p;
 
         case ES:
-            p = canopy_json_escape(p + 1, last);
+            p = canopy_json_escape(p, last);
             break;
 
         case U8:
-            p = canopy_json_utf8(p, last);
+            p = canopy_json_utf8(p - 1, last);
             break;
 
         default: /* CT */

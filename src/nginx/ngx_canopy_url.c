@@ -67,6 +67,12 @@ ngx_canopy_url_parse(ngx_conf_t *cf, ngx_str_t *text, ngx_canopy_url_t *url)
     }
 
     url->host = url->url.host;
+
+    if (url->host.len > 2 && url->host.data[0] == '[') {
+        url->host.data++;
+        url->host.len -= 2;
+    }
+
     url->path = url->url.uri;
 
     while (url->path.len && url->path.data[url->path.len - 1] == '/') {
