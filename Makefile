@@ -44,7 +44,8 @@ $(BUILD)/nginx/objs/Makefile: config ngx_canopy_module.c \
 	cd $(BUILD)/nginx && bash -c ' \
 	    if [ -f conf_flags ]; then . ./conf_flags; \
 	    else NGX_CONF_FLAGS=(--with-compat --with-http_ssl_module); fi; \
-	    ./configure "$${NGX_CONF_FLAGS[@]}" \
+	    [ -x configure ] && c=./configure || c=auto/configure; \
+	    $$c "$${NGX_CONF_FLAGS[@]}" \
 	        --with-cc="$(CC)" \
 	        --with-cc-opt="$(CFLAGS) -fPIC" \
 	        --add-dynamic-module=$(CURDIR) > ../configure.log' \
@@ -53,7 +54,7 @@ $(BUILD)/nginx/objs/Makefile: config ngx_canopy_module.c \
 $(MODULE): $(SOURCES) $(BUILD)/nginx/objs/Makefile
 	$(MAKE) -C $(BUILD)/nginx -f objs/Makefile modules > $(BUILD)/make.log \
 	    || { tail -n 50 $(BUILD)/make.log; exit 1; }
-	cp $(BUILD)/nginx/objs/ngx_canopy_module.so $@
+	install $(BUILD)/nginx/objs/ngx_canopy_module.so $@
 
 
 unit: $(UNITS)
