@@ -1,12 +1,6 @@
-#include "canopy_answer.h"
+#include "canopy_answer_field.h"
 
 #include <string.h>
-#include <strings.h>
-
-
-#define CANOPY_ANSWER_LENGTH_MAX  ((uint64_t) INT64_MAX)
-
-#define canopy_answer_bit(field)  (1u << (field))
 
 
 /*
@@ -32,22 +26,6 @@ typedef enum {
 } canopy_answer_state_e;
 
 
-/* the request ids come last, in the order of their precedence */
-typedef enum {
-    field_other = 0,
-    field_content_length,
-    field_transfer_encoding,
-    field_connection,
-    field_content_encoding,
-    field_content_type,
-    field_retry_after,
-    field_x_request_id,
-    field_x_amzn_requestid,
-    field_apigw_requestid,
-    field_cf_ray
-} canopy_answer_field_e;
-
-
 static void canopy_answer_step(canopy_answer_t *a, const uint8_t **pos,
     const uint8_t *last);
 static const uint8_t *canopy_answer_status(canopy_answer_t *a,
@@ -62,48 +40,7 @@ static const uint8_t *canopy_answer_text(canopy_answer_t *a, const uint8_t *p,
     const uint8_t *last, canopy_answer_state_e next);
 static const uint8_t *canopy_answer_eol(canopy_answer_t *a, const uint8_t *p,
     canopy_answer_state_e next);
-static int canopy_answer_field(canopy_answer_t *a);
-static int canopy_answer_length(canopy_answer_t *a, const char *value,
-    size_t len, unsigned seen);
-static int canopy_answer_closes(const char *value);
-static void canopy_answer_keep(canopy_answer_t *a, unsigned field,
-    const char *value, size_t len);
-static int canopy_answer_framing(canopy_answer_t *a);
-
-
-static const struct {
-    size_t                 len;
-    const char            *name;
-    canopy_answer_field_e  field;
-} canopy_answer_fields[] = {
-    {  6, "cf-ray",            field_cf_ray },
-    { 10, "connection",        field_connection },
-    { 11, "retry-after",       field_retry_after },
-    { 12, "content-type",      field_content_type },
-    { 12, "x-request-id",      field_x_request_id },
-    { 14, "content-length",    field_content_length },
-    { 15, "apigw-requestid",   field_apigw_requestid },
-    { 16, "content-encoding",  field_content_encoding },
-    { 16, "x-amzn-requestid",  field_x_amzn_requestid },
-    { 17, "transfer-encoding", field_transfer_encoding },
-    {  0, NULL,                field_other }
-};
-
-
-/* a token's characters (RFC 9110, section 5.6.2) in lower case, else NUL */
-static const uint8_t  canopy_answer_token[256] =
-    "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-    "\0!\0#$%&'\0\0*+\0-.\0"           "0123456789\0\0\0\0\0\0"
-    "\0abcdefghijklmno"                "pqrstuvwxyz\0\0\0^_"
-    "`abcdefghijklmno"                 "pqrstuvwxyz\0|\0~\0";
-
-
-/* the characters of a request id that is kept, else NUL */
-static const uint8_t  canopy_answer_id[256] =
-    "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-    "\0\0\0\0\0\0\0\0\0\0\0+\0-./"     "0123456789:\0\0=\0\0"
-    "\0ABCDEFGHIJKLMNO"                "PQRSTUVWXYZ\0\0\0\0_"
-    "\0abcdefghijklmno"                "pqrstuvwxyz\0\0\0\0\0";
+static int canopy_answer_section(canopy_answer_t *a);
 
 
 void
@@ -208,7 +145,7 @@ canopy_answer_step(canopy_answer_t *a, const uint8_t **pos,
     case sw_line_end:
         p = canopy_answer_eol(a, p, sw_name);
 
-        if (a->s.state == sw_name && canopy_answer_field(a) != 0) {
+        if (a->s.state == sw_name && canopy_answer_field_end(a) != 0) {
             p = NULL;
         }
 
@@ -225,7 +162,7 @@ canopy_answer_step(canopy_answer_t *a, const uint8_t **pos,
     case sw_section_end:
         p = canopy_answer_eol(a, p, sw_done);
 
-        if (a->s.state == sw_done && canopy_answer_framing(a) != 0) {
+        if (a->s.state == sw_done && canopy_answer_section(a) != 0) {
             p = NULL;
         }
 
@@ -294,7 +231,7 @@ canopy_answer_status(canopy_answer_t *a, const uint8_t *p, const uint8_t *last)
     a->keepalive = !a->s.http10;
     a->status %= 1000;
 
-    if (a->status < 100 || a->status == 101 || a->status > 599) {
+    if (a->status < 100) {
         return NULL;
     }
 
@@ -309,54 +246,30 @@ canopy_answer_status(canopy_answer_t *a, const uint8_t *p, const uint8_t *last)
 static const uint8_t *
 canopy_answer_name(canopy_answer_t *a, const uint8_t *p, const uint8_t *last)
 {
-    size_t   i, n;
-    uint8_t  ch;
-
-    for (n = a->s.n; p < last; p++, n++) {
-        ch = canopy_answer_token[*p];
-
-        if (ch == '\0') {
-            break;
-        }
-
-        if (n < CANOPY_ANSWER_NAME_MAX) {
-            a->s.name[n] = ch;
-        }
-    }
-
-    a->s.n = n;
+    p = canopy_answer_field_name(a, p, last);
 
     if (p == last) {
         return p;
     }
 
-    if (n == 0 && (*p == '\r' || *p == '\n')) {
+    if (a->s.n == 0 && (*p == '\r' || *p == '\n')) {
         a->s.state = sw_section_end;
         return p;
     }
 
-    if (n == 0 || *p != ':') {
+    if (a->s.n == 0 || *p != ':') {
         return NULL;
+    }
+
+    /* nothing is learned from a 1xx head or from trailers */
+    if (a->status >= 200 && !a->s.final) {
+        canopy_answer_field_find(a);
     }
 
     a->s.n = 0;
     a->s.trimmed = 0;
     a->s.state = sw_value;
 
-    /* nothing is learned from a 1xx head or from trailers */
-    if (a->status < 200 || a->s.final) {
-        return p + 1;
-    }
-
-    for (i = 0; canopy_answer_fields[i].len; i++) {
-        if (canopy_answer_fields[i].len == n
-            && memcmp(canopy_answer_fields[i].name, a->s.name, n) == 0)
-        {
-            break;
-        }
-    }
-
-    a->s.field = canopy_answer_fields[i].field;
     return p + 1;
 }
 
@@ -364,8 +277,7 @@ canopy_answer_name(canopy_answer_t *a, const uint8_t *p, const uint8_t *last)
 static const uint8_t *
 canopy_answer_value(canopy_answer_t *a, const uint8_t *p, const uint8_t *last)
 {
-    size_t          n;
-    const uint8_t  *next, *end;
+    const uint8_t  *next;
 
     while (a->s.n == 0 && p < last && (*p == ' ' || *p == '\t')) {
         p++;
@@ -373,25 +285,10 @@ canopy_answer_value(canopy_answer_t *a, const uint8_t *p, const uint8_t *last)
 
     next = canopy_answer_text(a, p, last, sw_line_end);
 
-    if (a->s.field == field_other) {
-        return next;
+    if (a->s.field) {
+        canopy_answer_field_value(a, p, next);
     }
 
-    n = (size_t) (next - p);
-
-    if (a->s.n < CANOPY_ANSWER_VALUE_MAX) {
-        memcpy(a->s.value + a->s.n, p, n < CANOPY_ANSWER_VALUE_MAX - a->s.n
-                                       ? n : CANOPY_ANSWER_VALUE_MAX - a->s.n);
-    }
-
-    for (end = next; end > p; end--) {
-        if (end[-1] != ' ' && end[-1] != '\t') {
-            a->s.trimmed = a->s.n + (size_t) (end - p);
-            break;
-        }
-    }
-
-    a->s.n += n;
     return next;
 }
 
@@ -489,215 +386,36 @@ canopy_answer_eol(canopy_answer_t *a, const uint8_t *p,
 
 
 /*
- * The line is complete; returns -1 if its field makes the head malformed.
+ * A head or the trailers are complete; returns -1 if the head is malformed.
  */
 static int
-canopy_answer_field(canopy_answer_t *a)
+canopy_answer_section(canopy_answer_t *a)
 {
-    size_t       len;
-    unsigned     field, seen;
-    const char  *value;
-
-    field = a->s.field;
-    len = a->s.trimmed;
-
-    a->s.n = 0;
-    a->s.field = field_other;
-
-    if (field == field_other) {
-        return 0;
-    }
-
-    /* a value that is too long is cut, and so equals nothing known */
-    a->s.value[len < CANOPY_ANSWER_VALUE_MAX ? len : CANOPY_ANSWER_VALUE_MAX]
-        = '\0';
-    value = (const char *) a->s.value;
-
-    seen = a->s.seen & canopy_answer_bit(field);
-    a->s.seen |= canopy_answer_bit(field);
-
-    switch (field) {
-
-    case field_content_length:
-        return canopy_answer_length(a, value, len, seen);
-
-    case field_transfer_encoding:
-        a->s.chunked = !seen && strcasecmp(value, "chunked") == 0;
-        return 0;
-
-    case field_connection:
-        if (len > CANOPY_ANSWER_VALUE_MAX || canopy_answer_closes(value)) {
-            a->keepalive = 0;
-        }
-
-        return 0;
-
-    case field_content_encoding:
-        if (len != 0 && strcasecmp(value, "identity") != 0) {
-            a->encoded = 1;
-        }
-
-        return 0;
-
-    default:
-        if (!seen && len != 0 && len <= CANOPY_ANSWER_VALUE_MAX) {
-            canopy_answer_keep(a, field, value, len);
-        }
-
-        return 0;
-    }
-}
-
-
-static int
-canopy_answer_length(canopy_answer_t *a, const char *value, size_t len,
-    unsigned seen)
-{
-    size_t    i;
-    unsigned  digit;
-    uint64_t  length;
-
-    if (len == 0 || len > CANOPY_ANSWER_VALUE_MAX) {
-        return -1;
-    }
-
-    length = 0;
-
-    for (i = 0; i < len; i++) {
-        digit = (uint8_t) value[i] - (unsigned) '0';
-
-        if (digit > 9 || length > (CANOPY_ANSWER_LENGTH_MAX - digit) / 10) {
-            return -1;
-        }
-
-        length = length * 10 + digit;
-    }
-
-    if (seen && length != a->length) {
-        return -1;
-    }
-
-    a->length = length;
-    return 0;
-}
-
-
-/*
- * A malformed list is read to the safe side: spaces are commas.
- */
-static int
-canopy_answer_closes(const char *value)
-{
-    size_t  len;
-
-    for ( ; *value != '\0'; value += len) {
-        value += strspn(value, ", \t");
-        len = strcspn(value, ", \t");
-
-        if (len == 5 && strncasecmp(value, "close", 5) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-static void
-canopy_answer_keep(canopy_answer_t *a, unsigned field, const char *value,
-    size_t len)
-{
-    size_t                  i;
-    uint8_t                 ch;
-    canopy_answer_value_t  *to;
-
-    to = field == field_content_type ? &a->content_type
-         : field == field_retry_after ? &a->retry_after : &a->request_id;
-
-    for (i = 0; i < len; i++) {
-        ch = (uint8_t) value[i];
-
-        if (to == &a->request_id) {
-            if (canopy_answer_id[ch] == '\0') {
-                return;
-            }
-
-        } else if ((ch < ' ' || ch > '~')
-                   && (ch != '\t' || to == &a->retry_after))
-        {
-            return;
-        }
-    }
-
-    if (to == &a->request_id) {
-        if (a->s.id != field_other && a->s.id < field) {
-            return;
-        }
-
-        a->s.id = field;
-    }
-
-    to->len = len;
-    memcpy(to->data, value, len);
-}
-
-
-/*
- * A head or the trailers are complete; returns -1 if the fields of the head
- * contradict each other.
- */
-static int
-canopy_answer_framing(canopy_answer_t *a)
-{
-    unsigned  coded, sized;
+    static const canopy_answer_state_e  states[] = {
+        [CANOPY_FRAMING_NONE] = sw_done,
+        [CANOPY_FRAMING_LENGTH] = sw_length,
+        [CANOPY_FRAMING_CHUNKED] = sw_size,
+        [CANOPY_FRAMING_CLOSE] = sw_close,
+        [CANOPY_FRAMING_UNKNOWN] = sw_bad
+    };
 
     if (a->s.final) {
         return 0;
     }
 
-    if (a->status < 200) {
+    if (a->status < 200 && a->status != 101) {
         a->status = 0;
         a->s.state = sw_status;
         return 0;
     }
 
-    coded = a->s.seen & canopy_answer_bit(field_transfer_encoding);
-    sized = a->s.seen & canopy_answer_bit(field_content_length);
-
-    if (coded && sized) {
+    if (canopy_answer_field_framing(a) != 0) {
         return -1;
     }
 
     a->s.final = 1;
-    a->s.left = a->length;
-
-    if (a->status == 204 || a->status == 304) {
-        a->framing = CANOPY_FRAMING_NONE;
-        a->keepalive = a->keepalive && !coded && a->length == 0;
-        a->length = 0;
-
-    } else if (coded && a->s.chunked && !a->s.http10) {
-        a->framing = CANOPY_FRAMING_CHUNKED;
-        a->s.state = sw_size;
-
-    } else if (coded) {
-        a->framing = CANOPY_FRAMING_UNKNOWN;
-        a->keepalive = 0;
-        a->s.state = sw_bad;
-
-    } else if (!sized) {
-        a->framing = CANOPY_FRAMING_CLOSE;
-        a->keepalive = 0;
-        a->s.left = UINT64_MAX;
-        a->s.state = sw_close;
-
-    } else if (a->length != 0) {
-        a->framing = CANOPY_FRAMING_LENGTH;
-        a->s.state = sw_length;
-
-    } else {
-        a->framing = CANOPY_FRAMING_NONE;
-    }
+    a->s.state = states[a->framing];
+    a->s.left = a->framing == CANOPY_FRAMING_CLOSE ? UINT64_MAX : a->length;
 
     return 0;
 }

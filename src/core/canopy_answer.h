@@ -14,6 +14,9 @@
 #define CANOPY_ANSWER_NAME_MAX   17     /* bytes of the longest known name */
 #define CANOPY_ANSWER_VALUE_MAX  128    /* bytes of a field value kept */
 
+/* the largest size of a body or of a chunk that fits */
+#define CANOPY_ANSWER_LENGTH_MAX  ((uint64_t) INT64_MAX)
+
 
 typedef enum {
     CANOPY_ANSWER_AGAIN = 0,    /* all bytes are taken, more are needed */
@@ -43,7 +46,7 @@ typedef struct {
 
 typedef struct {
     /* to be read after CANOPY_ANSWER_HEAD */
-    unsigned               status;          /* 200 to 599 */
+    unsigned               status;          /* 101, or 200 to 999 */
     canopy_framing_e       framing;
     uint64_t               length;          /* with CANOPY_FRAMING_LENGTH */
     unsigned               keepalive:1;     /* the connection may be kept once
@@ -89,9 +92,9 @@ void canopy_answer_init(canopy_answer_t *a);
  * it says AGAIN, DONE or BAD_*; after DONE, bytes left are not part of this
  * answer, and the connection must not be kept.
  *
- * 1xx heads are passed over, 101 is BAD_HEAD.  The final head is BAD_HEAD
+ * 1xx heads other than 101 are passed over.  The final head is BAD_HEAD
  * (RFC 9112, sections 4 to 6) when: the version is not HTTP/1.x; the status is
- * not three digits in 200 to 599; a line is no "name: value" with a token for
+ * not three digits from 100; a line is no "name: value" with a token for
  * a name, is folded, has a CR without LF or a NUL; Content-Length is not a
  * number that fits, or there are two that differ; both Content-Length and
  * Transfer-Encoding are there; all heads together are longer than

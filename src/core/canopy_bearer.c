@@ -137,7 +137,7 @@ canopy_base64url_decode(const uint8_t *p, size_t len, uint8_t *dst)
 
     bad = 0;
 
-    /* the fourth byte stored is of the next characters, two at least */
+    /* there is room for four: two characters at least follow, or a byte */
 
     for (last = p + (len - 2) / 4 * 4; p < last; p += 4, dst += 3) {
         bits = canopy_base64url_bits(p[0]) << 18

@@ -29,12 +29,15 @@ int canopy_bearer(canopy_slice_t value, canopy_slice_t *token);
 
 
 /*
- * Decodes base64url without padding (RFC 4648, section 5; RFC 7515, section 2).
+ * Decodes base64url without padding (RFC 4648, section 5; RFC 7515, section
+ * 2).
  * Bits left over in the last character are not looked at.
  *
  * In:      src, any bytes.
  * Out:     dst, room for canopy_base64url_size(src.len) bytes, the caller's.
- *          With dst NULL the text is only checked.
+ *          With dst NULL the text is only checked.  Nothing is written behind
+ *          the bytes decoded; after a -1 they are of no use, but they are
+ *          there.
  * Returns  the number of bytes decoded; -1 on a character out of the alphabet
  *          (the padding "=" included) or a length no coding has.
  */

@@ -25,6 +25,13 @@
 /* far out of a double's range with any text's digits, far in a long long's */
 #define CANOPY_JSON_EXPONENT  1000000000000000LL
 
+/*
+ * Most names are new to the text, and a bit tells.  Else hundreds of short
+ * names in one token would have a client keep us busy for long, comparing.
+ */
+#define CANOPY_JSON_SEEN        8192
+#define CANOPY_JSON_SEEN_SHIFT  19      /* of a hash, to one of these bits */
+
 
 /* a name of an open object */
 typedef struct {
@@ -51,6 +58,8 @@ typedef struct {
     size_t                 depth;
     size_t                 base;        /* the innermost object's first name */
     size_t                 nnames;
+    uint32_t               basis;       /* of the names' hashes */
+    uint8_t                seen[CANOPY_JSON_SEEN / 8];  /* bits of hashes */
     uint8_t                objects[CANOPY_JSON_MAX / 8];
     canopy_json_name_t     names[CANOPY_JSON_MAX / 4];
 } canopy_json_scan_t;
@@ -151,6 +160,10 @@ canopy_json_object(canopy_slice_t text, canopy_json_member_t *members,
     s.depth = 0;
     s.base = 0;
     s.nnames = 0;
+    memset(s.seen, 0, sizeof(s.seen));
+
+    /* a stack's address is no secret, but nobody can choose names by it */
+    s.basis = 2166136261u ^ (uint32_t) ((uintptr_t) &s >> 4);
 
     p = canopy_json_space(s.text, s.last);
     if (p == s.last || *p != '{') {
@@ -201,7 +214,7 @@ canopy_json_number(canopy_slice_t text, double *value)
         p++;
     }
 
-    /* a point is not written down: what strtod() takes for one may change */
+    /* the point is left out: which one strtod() takes, the locale says */
 
     for ( /* void */ ; p < last && (*p | 0x20) != 'e'; p++) {
 
@@ -235,7 +248,7 @@ canopy_json_number(canopy_slice_t text, double *value)
             exponent--;
         }
 
-        sprintf(&digits[n], "e%lld", exponent);
+        snprintf(&digits[n], sizeof(digits) - n, "e%lld", exponent);
         number = strtod(digits, NULL);
 
         if (isinf(number)) {
@@ -434,12 +447,13 @@ canopy_json_push(canopy_json_scan_t *s, const uint8_t *p)
 {
     int                     ch;
     size_t                  i;
+    uint8_t                *seen, bit;
     uint32_t                hash;
     const uint8_t          *first;
     canopy_json_name_t     *name;
     canopy_json_content_t   content;
 
-    hash = 2166136261u;         /* FNV-1a */
+    hash = s->basis;            /* FNV-1a */
 
     for (first = p; *p != '"' && *p != '\\'; p++) {
         hash = (hash ^ *p) * 16777619u;
@@ -456,13 +470,23 @@ canopy_json_push(canopy_json_scan_t *s, const uint8_t *p)
         return -1;
     }
 
-    for (i = s->base; i < s->nnames; i++) {
-        if (s->names[i].hash == hash
-            && canopy_json_same(s->text + s->names[i].offset, first))
-        {
-            return -1;
+    hash ^= hash >> 16;
+    hash *= 2654435769u;
+
+    seen = &s->seen[(hash >> CANOPY_JSON_SEEN_SHIFT) / 8];
+    bit = (uint8_t) (1 << (hash >> CANOPY_JSON_SEEN_SHIFT) % 8);
+
+    if (*seen & bit) {
+        for (i = s->base; i < s->nnames; i++) {
+            if (s->names[i].hash == hash
+                && canopy_json_same(s->text + s->names[i].offset, first))
+            {
+                return -1;
+            }
         }
     }
+
+    *seen |= bit;
 
     name = &s->names[s->nnames++];
 

@@ -42,9 +42,12 @@ typedef struct {
  *
  * In:      text, any bytes, at most CANOPY_JSON_MAX of them;
  *          members, n of them.
- * Out:     members[i].found, .type, .value; slices of text.
+ * Out:     members[i].found, .type, .value; slices of text.  Of use only after
+ *          a 0.
  * Returns  0; -1 if text is not that.  Time is linear in text.len but for
- *          names: each is compared by hash with those of its own object.
+ *          names: one whose hash may have come before is compared by it with
+ *          those of its own object.  Allocates nothing; takes about 36k of
+ *          the stack, of which it touches what the text's names need.
  */
 #define CANOPY_JSON_MAX  16384
 
@@ -53,8 +56,11 @@ int canopy_json_object(canopy_slice_t text, canopy_json_member_t *members,
 
 
 /*
- * The value of a JSON number's text (RFC 8259, section 6), as a double.
+ * The value of a JSON number's text (RFC 8259, section 6), as a double: the
+ * nearest one, however long the text is and whatever the locale.
  *
+ * In:      text, any bytes, any length.
+ * Out:     *value; not touched after a -1.
  * Returns  0; -1 if it is not a number or too large for a double.
  */
 int canopy_json_number(canopy_slice_t text, double *value);

@@ -2,7 +2,8 @@
  * An upstream's error body -> the one error schema of the gateway, FastAPI's
  * HTTPValidationError:
  *
- *     {"detail":[{"loc":[string|integer, ...],"msg":string,"type":string}, ...]}
+ *     {"detail":[{"loc":[string|integer, ...],"msg":string,"type":string},
+ *                ...]}
  *
  * Uses jansson; the tree is born and dies in one call.
  */
@@ -36,15 +37,6 @@ typedef struct {
  * is then left behind.
  */
 typedef void *(*canopy_alloc_pt)(void *data, size_t size);
-
-
-/*
- * Is this media type JSON: application/json or application/<any>+json, in any
- * case, with or without parameters (RFC 9110, section 8.3.1; RFC 6839, 3.1)?
- *
- * Returns  1 or 0.
- */
-int canopy_problem_is_json(canopy_slice_t content_type);
 
 
 /*

@@ -20,4 +20,11 @@ typedef struct {
 #define canopy_slice(text)  { sizeof(text) - 1, (const uint8_t *) text }
 
 
+/*
+ * Returns  text without white space around it (isspace() in the C locale),
+ *          which may be nothing.
+ */
+canopy_slice_t canopy_slice_trim(canopy_slice_t text);
+
+
 #endif /* CANOPY_SLICE_H */

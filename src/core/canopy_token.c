@@ -115,7 +115,7 @@ canopy_token_expiry(canopy_slice_t token, double *exp)
 }
 
 
-/* returns the number of parts; so many are cut off at the array's end */
+/* returns the number of parts; it does not count beyond the most */
 static size_t
 canopy_token_split(canopy_slice_t token, canopy_slice_t *parts)
 {

@@ -41,8 +41,9 @@ typedef struct {
  *
  * In:      token, any bytes, any length.
  * Out:     *claims, if the answer is CANOPY_TOKEN_OK.
- * Returns  CANOPY_TOKEN_OK or the first fault.  Allocates nothing; the decoded
- *          text lives on the stack (about 8k) and is wiped.
+ * Returns  CANOPY_TOKEN_OK or the first fault, in the order of the list above.
+ *          Allocates nothing; the decoded text lives on the stack (about 6k,
+ *          41k with what reads it) and is wiped.
  */
 canopy_token_fault_e canopy_token_check(canopy_slice_t token,
     canopy_claims_t *claims);
@@ -57,10 +58,11 @@ const char *canopy_token_fault(canopy_token_fault_e fault);
 
 /*
  * When a credential of unknown kind expires: if it looks like a JWT whose
- * payload is a JSON object with a numeric "exp", that.
+ * payload is a JSON object with a numeric "exp", that.  Header and signature
+ * are not looked at.
  *
  * In:      token, any bytes, up to 16,384 (a longer one has no expiry here).
- * Out:     *exp, seconds since the Epoch.
+ * Out:     *exp, seconds since the Epoch; not touched after a 0.
  * Returns  1 if it has one, 0 if not.
  */
 int canopy_token_expiry(canopy_slice_t token, double *exp);

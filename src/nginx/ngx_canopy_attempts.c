@@ -6,7 +6,7 @@
 
 #include "ngx_canopy_attempts.h"
 #include "ngx_canopy_reply.h"
-#include "canopy_problem.h"
+#include "canopy_media.h"
 
 
 static canopy_error_e ngx_canopy_attempt(ngx_http_request_t *r,
@@ -208,7 +208,7 @@ ngx_canopy_attempts_meaning(ngx_canopy_exchange_t *x)
     if (x->body_len == 0 && !x->cut && !x->too_large) {
         body = CANOPY_BODY_NONE;
 
-    } else if (canopy_problem_is_json(type)) {
+    } else if (canopy_media_is_json(type)) {
         body = CANOPY_BODY_JSON;
 
     } else {

@@ -738,7 +738,7 @@ ngx_canopy_exchange_parse(ngx_canopy_exchange_t *x, u_char *pos, u_char *last)
             return NGX_DONE;
 
         case CANOPY_ANSWER_BAD_BODY:
-            ngx_canopy_exchange_log(x, 0, "sent an invalid chunked response",
+            ngx_canopy_exchange_log(x, 0, "sent a response without an end",
                                     "reading response body from upstream");
             x->cut = 1;
             ngx_canopy_exchange_finish(x, CANOPY_OK);

@@ -103,6 +103,18 @@ static const case_t  good_cases[] = {
     { "status 599", in(A11 "599 X\r\n" CL0),
       "head 599 none 0 keep, done, left 0", NULL },
 
+    { "status 600", in(A11 "600 X\r\n" CL0),
+      "head 600 unknown 0, bad body", NULL },
+
+    { "status 999", in(A11 "999 X\r\n" CL0 "body"),
+      "head 999 unknown 0, bad body", NULL },
+
+    { "101", in(A11 "101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n"),
+      "head 101 unknown 0, bad body", NULL },
+
+    { "100, then 101", in(A11 "100 X\r\n\r\n" A11 "101 X\r\n\r\n"),
+      "head 101 unknown 0, bad body", NULL },
+
     { "HTTP/1.9", in("HTTP/1.9 200 OK\r\n" CL0),
       "head 200 none 0 keep, done, left 0", NULL },
 
@@ -418,15 +430,11 @@ static const case_t  bad_head_cases[] = {
     { "a tab after the status", in(A11 "200\tOK\r\n" CL0), NULL, NULL },
     { "status 099", in(A11 "099 X\r\n" CL0), NULL, NULL },
     { "status 000", in(A11 "000 X\r\n" CL0), NULL, NULL },
-    { "status 600", in(A11 "600 X\r\n" CL0), NULL, NULL },
-    { "status 999", in(A11 "999 X\r\n" CL0), NULL, NULL },
     { "status 20", in(A11 "20 X\r\n" CL0), NULL, NULL },
     { "status 2000", in(A11 "2000 X\r\n" CL0), NULL, NULL },
     { "status 2x0", in(A11 "2x0 X\r\n" CL0), NULL, NULL },
     { "status +20", in(A11 "+20 X\r\n" CL0), NULL, NULL },
     { "no status", in(A11 "\r\n" CL0), NULL, NULL },
-    { "101", in(A11 "101 Switching Protocols\r\n\r\n"), NULL, NULL },
-    { "100, then 101", in(A11 "100 X\r\n\r\n" A11 "101 X\r\n"), NULL, NULL },
     { "an empty line after 100", in(A11 "100 X\r\n\r\n\r\n"), NULL, NULL },
     { "NUL in the reason", in(A11 "200 O\0K\r\n" CL0), NULL, NULL },
     { "CR in the reason", in(A11 "200 O\rK\r\n" CL0), NULL, NULL },
