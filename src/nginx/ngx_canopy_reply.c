@@ -25,6 +25,8 @@ static ngx_int_t ngx_canopy_reply_proxy_status(ngx_http_request_t *r,
     canopy_error_e error, ngx_uint_t status);
 static ngx_int_t ngx_canopy_reply_retry_after(ngx_http_request_t *r,
     canopy_answer_value_t *value);
+static ngx_uint_t ngx_canopy_reply_date_is(canopy_answer_value_t *value,
+    time_t date);
 static void ngx_canopy_reply_content(ngx_http_request_t *r, size_t len);
 static ngx_int_t ngx_canopy_reply_header(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value);
@@ -426,7 +428,7 @@ ngx_canopy_reply_retry_after(ngx_http_request_t *r,
     } else {
         date = ngx_parse_http_time(value->data, value->len);
 
-        if (date == NGX_ERROR) {
+        if (date == NGX_ERROR || !ngx_canopy_reply_date_is(value, date)) {
             return NGX_OK;
         }
 
@@ -436,6 +438,39 @@ ngx_canopy_reply_retry_after(ngx_http_request_t *r,
     text.len = p - text.data;
 
     return ngx_canopy_reply_header(r, &ngx_canopy_retry_after, &text);
+}
+
+
+/*
+ * ngx_parse_http_time() looks at some bytes only.  So the time is written
+ * again, in each form a date may have (RFC 9110, section 5.6.7).
+ */
+
+static ngx_uint_t
+ngx_canopy_reply_date_is(canopy_answer_value_t *value, time_t date)
+{
+    char        text[sizeof("Wednesday, 28-Sep-70 06:00:00 GMT")];
+    size_t      len;
+    struct tm   tm;
+    ngx_uint_t  i;
+
+    static const char  *forms[] = {
+        "%a, %d %b %Y %H:%M:%S GMT",
+        "%A, %d-%b-%y %H:%M:%S GMT",
+        "%a %b %e %H:%M:%S %Y"
+    };
+
+    ngx_libc_gmtime(date, &tm);
+
+    for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        len = strftime(text, sizeof(text), forms[i], &tm);
+
+        if (len == value->len && ngx_memcmp(text, value->data, len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
