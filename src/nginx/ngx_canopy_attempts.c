@@ -7,11 +7,14 @@
 #include "ngx_canopy_attempts.h"
 #include "ngx_canopy_reply.h"
 #include "canopy_media.h"
+#include "canopy_redact.h"
 
 
 static canopy_error_e ngx_canopy_attempt(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_canopy_exchange_t **exchange);
 static void ngx_canopy_attempt_handler(ngx_canopy_exchange_t *x);
+static void ngx_canopy_attempts_upstream_id(ngx_canopy_ctx_t *ctx,
+    ngx_canopy_exchange_t *x);
 static ngx_uint_t ngx_canopy_attempts_repeat(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_canopy_exchange_t *x);
 static ngx_uint_t ngx_canopy_attempts_other_credential(ngx_canopy_ctx_t *ctx,
@@ -103,6 +106,8 @@ ngx_canopy_attempt_handler(ngx_canopy_exchange_t *x)
 
     ngx_http_set_log_request(r->connection->log, r);
 
+    ngx_canopy_attempts_upstream_id(ctx, x);
+
     if (x->error == CANOPY_OK) {
         meaning = ngx_canopy_attempts_meaning(x);
         canopy_copies_answered(&ctx->copies, meaning.effect);
@@ -130,7 +135,28 @@ ngx_canopy_attempt_handler(ngx_canopy_exchange_t *x)
 
 
 /*
- * Returns 1 if the request is on its way again, or has been answered.
+ * The id is for logs, which a credential must not get into by any way.
+ */
+
+static void
+ngx_canopy_attempts_upstream_id(ngx_canopy_ctx_t *ctx,
+    ngx_canopy_exchange_t *x)
+{
+    canopy_slice_t  id, secrets[NGX_CANOPY_SECRETS];
+
+    id.data = x->answer.request_id.data;
+    id.len = x->answer.request_id.len;
+
+    ngx_canopy_secrets(ctx, secrets);
+
+    if (canopy_redact_found(secrets, NGX_CANOPY_SECRETS, id)) {
+        x->answer.request_id.len = 0;
+    }
+}
+
+
+/*
+ * Returns 1 if the request is on its way again.
  */
 
 static ngx_uint_t

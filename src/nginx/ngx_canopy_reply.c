@@ -206,6 +206,10 @@ ngx_canopy_reply_headers(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
 
     r->headers_out.status = status;
 
+    /* an error_page that led here does not say how this went */
+
+    r->err_status = 0;
+
     if (status == 422) {
 
         /* nginx knows no text for it */
@@ -301,18 +305,12 @@ static ngx_int_t
 ngx_canopy_reply_normalized(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     ngx_canopy_exchange_t *x)
 {
-    canopy_slice_t    out, type, secrets[3];
+    canopy_slice_t    out, type, secrets[NGX_CANOPY_SECRETS];
     canopy_problem_t  in;
 
     ngx_memzero(&in, sizeof(canopy_problem_t));
-    ngx_memzero(secrets, sizeof(secrets));
 
-    secrets[0] = ctx->first->credential;
-    secrets[1] = ctx->token;
-
-    if (ctx->repeat) {
-        secrets[2] = ctx->repeat->credential;
-    }
+    ngx_canopy_secrets(ctx, secrets);
 
     in.status = x->answer.status;
     in.content_type.data = x->answer.content_type.data;
@@ -323,7 +321,7 @@ ngx_canopy_reply_normalized(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     in.cut = x->cut;
     in.too_large = x->too_large;
     in.secrets = secrets;
-    in.nsecrets = 3;
+    in.nsecrets = NGX_CANOPY_SECRETS;
 
     if (canopy_problem_normalize(&in, ngx_canopy_reply_alloc, r->pool, &out,
                                  &type)

@@ -51,4 +51,30 @@ ngx_canopy_last_exchange(ngx_canopy_ctx_t *ctx)
 }
 
 
+/*
+ * What must not be seen in anything that the upstream makes us say, as long as
+ * the exchanges have not ended.
+ *
+ * Out:     secrets, NGX_CANOPY_SECRETS of them, some may be empty.
+ */
+
+#define NGX_CANOPY_SECRETS  3
+
+static ngx_inline void
+ngx_canopy_secrets(ngx_canopy_ctx_t *ctx, canopy_slice_t *secrets)
+{
+    ngx_memzero(secrets, NGX_CANOPY_SECRETS * sizeof(canopy_slice_t));
+
+    secrets[0] = ctx->token;
+
+    if (ctx->first) {
+        secrets[1] = ctx->first->credential;
+    }
+
+    if (ctx->repeat) {
+        secrets[2] = ctx->repeat->credential;
+    }
+}
+
+
 #endif /* _NGX_CANOPY_REQUEST_H_INCLUDED_ */
