@@ -46,8 +46,9 @@ typedef struct {
  *          a 0.
  * Returns  0; -1 if text is not that.  Time is linear in text.len but for
  *          names: one whose hash may have come before is compared by it with
- *          those of its own object.  Allocates nothing; takes about 36k of
- *          the stack, of which it touches what the text's names need.
+ *          those of its own object.  Allocates nothing; takes about 50k of
+ *          the stack, of which it touches what the text's names and
+ *          brackets need.
  */
 #define CANOPY_JSON_MAX  16384
 

@@ -43,7 +43,7 @@ typedef struct {
  * Out:     *claims, if the answer is CANOPY_TOKEN_OK.
  * Returns  CANOPY_TOKEN_OK or the first fault, in the order of the list above.
  *          Allocates nothing; the decoded text lives on the stack (about 6k,
- *          41k with what reads it) and is wiped.
+ *          56k with what reads it) and is wiped.
  */
 canopy_token_fault_e canopy_token_check(canopy_slice_t token,
     canopy_claims_t *claims);

@@ -204,15 +204,15 @@ ngx_canopy_exchange_connect(ngx_canopy_exchange_t *x)
 
         rc = ngx_canopy_exchange_attempt(x);
 
-        if (rc == NGX_DECLINED) {
-            x->error = CANOPY_CONNECTION_REFUSED;
+        if (rc == NGX_ERROR || rc == NGX_DECLINED) {
+
+            /* an error may be this address family's, which isn't there */
+
+            x->error = (rc == NGX_ERROR) ? CANOPY_PROXY_INTERNAL_ERROR
+                                         : CANOPY_CONNECTION_REFUSED;
+
             ngx_canopy_peers_failed(peers, &x->round);
             continue;
-        }
-
-        if (rc == NGX_ERROR) {
-            ngx_canopy_exchange_finish(x, CANOPY_PROXY_INTERNAL_ERROR);
-            return;
         }
 
         if (rc == NGX_OK) {
