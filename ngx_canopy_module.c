@@ -104,7 +104,7 @@ static ngx_command_t  ngx_canopy_environment_commands[] = {
 
     { ngx_string("closed_file"),
       NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_str_slot,
+      ngx_canopy_environment_file,
       0,
       offsetof(ngx_canopy_environment_t, closed_file),
       NULL },
@@ -174,7 +174,7 @@ static ngx_command_t  ngx_canopy_environment_commands[] = {
 
     { ngx_string("ssl_trusted_certificate"),
       NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_str_slot,
+      ngx_canopy_environment_file,
       0,
       offsetof(ngx_canopy_environment_t, tls.trusted_certificate),
       NULL },
@@ -195,14 +195,14 @@ static ngx_command_t  ngx_canopy_environment_commands[] = {
 
     { ngx_string("ssl_certificate"),
       NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_str_slot,
+      ngx_canopy_environment_file,
       0,
       offsetof(ngx_canopy_environment_t, tls.certificate),
       NULL },
 
     { ngx_string("ssl_certificate_key"),
       NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_str_slot,
+      ngx_canopy_environment_file,
       0,
       offsetof(ngx_canopy_environment_t, tls.certificate_key),
       NULL },

@@ -194,6 +194,23 @@ ngx_canopy_environment_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
+ngx_canopy_environment_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    /* a template whose variable is empty must not switch anything off */
+
+    if (value[1].len == 0) {
+        return "needs the name of a file";
+    }
+
+    return ngx_conf_set_str_slot(cf, cmd, conf);
+}
+
+
+char *
 ngx_canopy_environment_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_canopy_environment_t *env = conf;
@@ -391,6 +408,9 @@ ngx_canopy_environment_tls(ngx_conf_t *cf, ngx_canopy_main_conf_t *mcf,
 
     env->ssl = ngx_canopy_tls_create(cf, &env->tls, &name, &mcf->store);
     if (env->ssl == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "TLS of environment \"%V\" can't be set up, see "
+                           "the message above", &env->name);
         return NGX_CONF_ERROR;
     }
 

@@ -34,6 +34,12 @@ char *ngx_canopy_environment_server(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 /*
+ * A directive of the block with a file's name; conf is the environment.
+ */
+char *ngx_canopy_environment_file(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/*
  * Directive bearer_token_file in the block; conf is the environment.
  */
 char *ngx_canopy_environment_token(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -153,7 +153,9 @@ ngx_canopy_variable_outcome(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
 {
     canopy_outcome_e  outcome;
 
-    outcome = ctx->decided ? ctx->outcome : canopy_outcome(&ctx->copies, 0);
+    outcome = ctx->decided ? ctx->outcome
+                           : canopy_outcome(&ctx->copies,
+                                            r->main->headers_out.status);
 
     *value = ngx_canopy_str(canopy_outcome_word(outcome));
 }
