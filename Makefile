@@ -23,9 +23,8 @@ UNITS   := $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/*.c))
 TESTS   ?= $(sort $(wildcard t/*.t))
 
 PACKAGES := gcc make nginx nginx-dev libjansson-dev libssl-dev \
-            libpcre2-dev zlib1g-dev ca-certificates openssl perl \
-            python3-fastapi python3-uvicorn libio-socket-ssl-perl \
-            libnet-ssleay-perl libwww-perl
+            ca-certificates openssl perl \
+            python3-fastapi python3-uvicorn libio-socket-ssl-perl curl
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
