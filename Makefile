@@ -5,6 +5,8 @@
 #   make run        a gateway with a local Canopy sandbox, until Ctrl-C
 #   make demo       the same, shows four answers and ends
 #   make test       all tests
+#   make sanitize   the integration tests under ASan and UBSan
+#   make fuzz       each parser for a minute (SECONDS=60)
 
 # another nginx tree: make NGINX_SRC=/path/to/nginx-1.26.3
 NGINX_SRC ?= /usr/share/nginx/src
@@ -19,11 +21,14 @@ WARNINGS := -Wall -Wextra -Werror
 
 CORE    := $(wildcard src/core/*.c)
 SOURCES := config ngx_canopy_module.c $(wildcard src/*/*.[ch])
+FUZZ    := $(patsubst t/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard t/fuzz/*.c))
 UNITS   := $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/*.c))
 TESTS   ?= $(sort $(wildcard t/*.t))
 
+SECONDS ?= 60
+
 PACKAGES := gcc make nginx nginx-dev libjansson-dev libssl-dev \
-            ca-certificates openssl perl \
+            clang libclang-rt-dev dpkg-dev ca-certificates openssl perl \
             python3-fastapi python3-uvicorn libio-socket-ssl-perl curl
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
@@ -67,6 +72,18 @@ $(BUILD)/unit/%: t/unit/%.c t/unit/tap.h $(CORE) $(wildcard src/core/*.h)
 test: $(MODULE) $(UNITS) | need-test
 	prove -I t/lib $(sort $(UNITS)) $(TESTS)
 
+sanitize: | need-build need-test
+	t/sanitize $(BUILD)/sanitize $(TESTS)
+
+$(BUILD)/fuzz/%: t/fuzz/%.c t/fuzz/fuzz.h $(CORE) $(wildcard src/core/*.h)
+	mkdir -p $(BUILD)/fuzz
+	clang -std=c99 -D_GNU_SOURCE -g -O1 $(WARNINGS) \
+	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	    -Isrc/core -o $@ $< $(CORE) -ljansson -lcrypto
+
+fuzz: need-fuzz $(FUZZ)
+	t/fuzz/run $(BUILD)/fuzz $(SECONDS)
+
 run: $(MODULE) | need-test
 	/usr/bin/python3 t/sandbox/run $(MODULE)
 
@@ -76,7 +93,7 @@ demo: $(MODULE) | need-test
 
 deps:
 	$(SUDO) apt-get update
-	DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y \
 	    --no-install-recommends $(PACKAGES)
 
 need-build:
@@ -91,9 +108,17 @@ need-test:
 	@/usr/bin/python3 -c 'import fastapi, uvicorn' 2>/dev/null \
 	    || { echo "python3-fastapi or python3-uvicorn is missing, run" \
 	    "\"make deps\"" >&2; exit 1; }
+	@perl -MIO::Socket::SSL -e 1 2>/dev/null \
+	    || { echo "libio-socket-ssl-perl is missing, run" \
+	    "\"make deps\"" >&2; exit 1; }
+
+need-fuzz:
+	@command -v clang > /dev/null || { echo "clang is missing, run" \
+	    "\"make deps\"" >&2; exit 1; }
 
 clean:
 	rm -rf $(BUILD)
 
 
-.PHONY: all unit test run demo deps need-build need-test clean
+.PHONY: all unit test sanitize fuzz run demo deps need-build need-test \
+        need-fuzz clean
