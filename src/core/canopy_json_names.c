@@ -69,7 +69,7 @@ canopy_json_names_close(canopy_json_names_t *s)
 {
     s->n = s->first;
 
-    /* the last one left is a name of the object around, or it were not open */
+    /* the last one left is of the object around: this one is its value */
     s->first = s->names[s->n - 1].first;
 }
 

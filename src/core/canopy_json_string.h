@@ -12,11 +12,10 @@
 
 /* what a checked string says, byte by byte, without escapes */
 typedef struct {
-    const uint8_t  *p;          /* behind the first quote in the beginning */
-    const uint8_t  *last;       /* of the text, or anything behind the string's
-                                   last quote */
-    uint32_t        rest;       /* 0 in the beginning; of an escape in UTF-8,
-                                   the next byte lowest */
+    const uint8_t  *p;          /* first, the place behind its first quote */
+    const uint8_t  *last;       /* of the text around it */
+    uint32_t        rest;       /* first, 0; then what is left of an escape, in
+                                   UTF-8, the next byte lowest */
 } canopy_json_content_t;
 
 

@@ -104,7 +104,7 @@ typedef struct {
     unsigned        status;
     canopy_slice_t  loc;        /* JSON text of the list */
     canopy_slice_t  msg;        /* may be replaced by a closer one */
-    unsigned        proxy:1;    /* the type is one of RFC 9209's, section 2.3 */
+    unsigned        proxy:1;    /* a type of RFC 9209, section 2.3 */
 } canopy_error_t;
 
 

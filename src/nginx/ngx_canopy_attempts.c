@@ -22,7 +22,7 @@ static ngx_uint_t ngx_canopy_attempts_other_credential(ngx_canopy_ctx_t *ctx,
 static canopy_answer_meaning_t ngx_canopy_attempts_meaning(
     ngx_canopy_exchange_t *x);
 static void ngx_canopy_attempts_deadline(ngx_event_t *ev);
-static void ngx_canopy_attempts_finish(ngx_http_request_t *r,
+static void ngx_canopy_attempts_end(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_int_t rc);
 static void ngx_canopy_attempts_cleanup(void *data);
 
@@ -51,20 +51,32 @@ ngx_canopy_attempts_start(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
     }
 
     if (error != CANOPY_OK) {
-        ngx_canopy_attempts_finish(r, ctx,
-                                   ngx_canopy_reply_error(r, ctx, error));
+        ngx_http_finalize_request(r, ngx_canopy_reply_error(r, ctx, error));
         return;
     }
 
     ctx->first = x;
 
     ctx->deadline.handler = ngx_canopy_attempts_deadline;
-    ctx->deadline.data = r;
+    ctx->deadline.data = ctx;
     ctx->deadline.log = r->connection->log;
 
     ngx_add_timer(&ctx->deadline, ctx->environment->exchange_timeout);
 
+    /*
+     * What ends at once is finalized here: the caller is nginx, which runs
+     * posted requests behind us and must not find this one freed.
+     */
+
+    ctx->starting = 1;
+
     ngx_canopy_exchange_start(x);
+
+    ctx->starting = 0;
+
+    if (ctx->ended) {
+        ngx_http_finalize_request(r, ctx->rc);
+    }
 }
 
 
@@ -83,7 +95,7 @@ ngx_canopy_attempt(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     }
 
     x->handler = ngx_canopy_attempt_handler;
-    x->data = r;
+    x->data = ctx;
     x->copies = &ctx->copies;
     x->states = r->upstream_states;
 
@@ -101,8 +113,8 @@ ngx_canopy_attempt_handler(ngx_canopy_exchange_t *x)
     ngx_http_request_t       *r;
     canopy_answer_meaning_t   meaning;
 
-    r = x->data;
-    ctx = ngx_http_get_module_ctx(r, ngx_canopy_module);
+    ctx = x->data;
+    r = ctx->request;
 
     ngx_http_set_log_request(r->connection->log, r);
 
@@ -130,7 +142,7 @@ ngx_canopy_attempt_handler(ngx_canopy_exchange_t *x)
         rc = ngx_canopy_reply_answer(r, ctx, x, &meaning);
     }
 
-    ngx_canopy_attempts_finish(r, ctx, rc);
+    ngx_canopy_attempts_end(r, ctx, rc);
 }
 
 
@@ -248,18 +260,16 @@ ngx_canopy_attempts_meaning(ngx_canopy_exchange_t *x)
 static void
 ngx_canopy_attempts_deadline(ngx_event_t *ev)
 {
-    ngx_canopy_ctx_t    *ctx;
-    ngx_http_request_t  *r;
+    ngx_canopy_ctx_t  *ctx;
 
-    r = ev->data;
-    ctx = ngx_http_get_module_ctx(r, ngx_canopy_module);
+    ctx = ev->data;
 
     ngx_canopy_exchange_timeout(ngx_canopy_last_exchange(ctx));
 }
 
 
 static void
-ngx_canopy_attempts_finish(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
+ngx_canopy_attempts_end(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     ngx_int_t rc)
 {
     ngx_connection_t  *c;
@@ -268,6 +278,12 @@ ngx_canopy_attempts_finish(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     c->log->action = "sending to client";
 
     ngx_canopy_attempts_cleanup(ctx);
+
+    if (ctx->starting) {
+        ctx->ended = 1;
+        ctx->rc = rc;
+        return;
+    }
 
     ngx_http_finalize_request(r, rc);
     ngx_http_run_posted_requests(c);

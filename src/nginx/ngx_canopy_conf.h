@@ -13,7 +13,7 @@
 
 
 typedef struct {
-    ngx_array_t                environments;    /* ngx_canopy_environment_t * */
+    ngx_array_t                environments;    /* of pointers */
     X509_STORE                *store;           /* the system's CAs */
     ngx_int_t                  request_id;      /* the variable's index */
 } ngx_canopy_main_conf_t;
@@ -28,12 +28,12 @@ typedef struct {
     u_char                    *file;
     ngx_uint_t                 line;
 
-    ngx_str_t                  prefix;          /* without a slash at its end */
+    ngx_str_t                  prefix;          /* no slash at its end */
     unsigned                   no_prefix:1;     /* whatever stands before the
                                                    last "/tasks/" */
 
     time_t                     leeway;          /* seconds */
-    ngx_array_t               *error_pages;     /* of this level, nginx's own */
+    ngx_array_t               *error_pages;     /* nginx's own */
 } ngx_canopy_loc_conf_t;
 
 

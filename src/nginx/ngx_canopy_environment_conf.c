@@ -388,8 +388,9 @@ ngx_canopy_environment_tls(ngx_conf_t *cf, ngx_canopy_main_conf_t *mcf,
     if ((env->tls.certificate.len != 0) != (env->tls.certificate_key.len != 0))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"ssl_certificate\" and \"ssl_certificate_key\" of "
-                           "environment \"%V\" go together, add the other one",
+                           "\"ssl_certificate\" and \"ssl_certificate_key\" "
+                           "of environment \"%V\" go together, add the other "
+                           "one",
                            &env->name);
         return NGX_CONF_ERROR;
     }

@@ -36,7 +36,7 @@ struct ngx_canopy_exchange_s {
 
     ngx_canopy_exchange_handler_pt  handler;    /* called once, at the end */
     void                           *data;
-    canopy_copies_t                *copies;     /* told before the first byte */
+    canopy_copies_t                *copies;     /* told of each copy */
     ngx_array_t                    *states;     /* ngx_http_upstream_state_t */
     unsigned                        fresh:1;    /* on a new connection only */
 
@@ -105,6 +105,43 @@ void ngx_canopy_exchange_timeout(ngx_canopy_exchange_t *x);
  * call of the handler if it has not been called.  Can be called twice.
  */
 void ngx_canopy_exchange_end(ngx_canopy_exchange_t *x);
+
+
+/*
+ * The rest is for the two parts of an exchange, ngx_canopy_connect.c and
+ * ngx_canopy_transfer.c.
+ */
+
+/*
+ * The connection is this exchange's from now on.
+ */
+void ngx_canopy_exchange_adopt(ngx_canopy_exchange_t *x, ngx_connection_t *c);
+
+/*
+ * Opens a line for nginx's own $upstream_* variables: one for each address
+ * that is tried.
+ *
+ * Returns  NGX_OK, or NGX_ERROR if there is no memory.
+ */
+ngx_int_t ngx_canopy_exchange_state(ngx_canopy_exchange_t *x);
+
+/*
+ * "upstream <what> while <action>"; action NULL leaves that as it is.
+ */
+void ngx_canopy_exchange_log(ngx_canopy_exchange_t *x, ngx_err_t err,
+    char *what, char *action);
+
+/*
+ * Closes the connection, if there is one.
+ */
+void ngx_canopy_exchange_close(ngx_canopy_exchange_t *x);
+
+/*
+ * Keeps or closes the connection and calls the handler; x is not to be touched
+ * after that.
+ */
+void ngx_canopy_exchange_finish(ngx_canopy_exchange_t *x,
+    canopy_error_e error);
 
 
 #endif /* _NGX_CANOPY_EXCHANGE_H_INCLUDED_ */

@@ -7,7 +7,6 @@
 
 #include "ngx_canopy_filter.h"
 #include "ngx_canopy_conf.h"
-#include "ngx_canopy_handler.h"
 #include "ngx_canopy_reply.h"
 #include "ngx_canopy_request.h"
 

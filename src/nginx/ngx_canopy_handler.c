@@ -27,13 +27,8 @@ static void ngx_canopy_body_handler(ngx_http_request_t *r);
 static void ngx_canopy_body_read_handler(ngx_http_request_t *r);
 static void ngx_canopy_body_drop(ngx_http_request_t *r);
 static void ngx_canopy_forward(ngx_http_request_t *r);
-static ngx_int_t ngx_canopy_request_id(ngx_http_request_t *r,
-    ngx_canopy_ctx_t *ctx);
-static ngx_uint_t ngx_canopy_request_id_valid(ngx_str_t *value);
-static ngx_uint_t ngx_canopy_header_is(ngx_table_elt_t *h, ngx_str_t *lowcase);
 
 
-static ngx_str_t  ngx_canopy_header_request_id = ngx_string("x-request-id");
 static ngx_str_t  ngx_canopy_header_environment =
     ngx_string("canopy-environment");
 
@@ -45,7 +40,7 @@ ngx_canopy_handler(ngx_http_request_t *r)
     canopy_slice_t     id;
     ngx_canopy_ctx_t  *ctx;
 
-    if (r != r->main) {
+    if (r != r->main || r->post_action) {
 
         /* a mirrored request would cancel twice */
 
@@ -57,6 +52,15 @@ ngx_canopy_handler(ngx_http_request_t *r)
     ctx = ngx_canopy_get_ctx(r);
     if (ctx == NULL) {
         return NGX_ERROR;
+    }
+
+    if (canopy_outcome(&ctx->copies, 0) != CANOPY_NOT_SENT) {
+
+        /* a redirect after the answer would, too */
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "canopy_pass does not send a request again");
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     /* NGX_DECLINED: passed; anything else: answered */
@@ -94,27 +98,6 @@ ngx_canopy_handler(ngx_http_request_t *r)
     rc = ngx_http_read_client_request_body(r, ngx_canopy_body_handler);
 
     return (rc >= NGX_HTTP_SPECIAL_RESPONSE) ? rc : NGX_DONE;
-}
-
-
-ngx_canopy_ctx_t *
-ngx_canopy_get_ctx(ngx_http_request_t *r)
-{
-    ngx_canopy_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_canopy_module);
-
-    if (ctx == NULL) {
-        ctx = ngx_pcalloc(r->pool, sizeof(ngx_canopy_ctx_t));
-
-        if (ctx == NULL || ngx_canopy_request_id(r, ctx) != NGX_OK) {
-            return NULL;
-        }
-
-        ngx_http_set_ctx(r, ctx, ngx_canopy_module);
-    }
-
-    return ctx;
 }
 
 
@@ -389,92 +372,4 @@ ngx_canopy_forward(ngx_http_request_t *r)
     }
 
     ngx_canopy_attempts_start(r, ctx);
-}
-
-
-/*
- * The client's own, if it is fit for logs and headers, else nginx's.
- */
-
-static ngx_int_t
-ngx_canopy_request_id(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
-{
-    ngx_uint_t                  i, n;
-    ngx_list_part_t            *part;
-    ngx_table_elt_t            *h;
-    ngx_canopy_main_conf_t     *mcf;
-    ngx_http_variable_value_t  *v;
-
-    n = 0;
-
-    part = &r->headers_in.headers.part;
-    h = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (ngx_canopy_header_is(&h[i], &ngx_canopy_header_request_id)) {
-            ctx->request_id = h[i].value;
-            n++;
-        }
-    }
-
-    if (n == 1 && ngx_canopy_request_id_valid(&ctx->request_id)) {
-        return NGX_OK;
-    }
-
-    mcf = ngx_http_get_module_main_conf(r, ngx_canopy_module);
-
-    v = ngx_http_get_indexed_variable(r, mcf->request_id);
-
-    if (v == NULL || v->not_found) {
-        return NGX_ERROR;
-    }
-
-    ctx->request_id.data = v->data;
-    ctx->request_id.len = v->len;
-
-    return NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_canopy_request_id_valid(ngx_str_t *value)
-{
-    u_char      ch;
-    ngx_uint_t  i;
-
-    if (value->len < 1 || value->len > 128) {
-        return 0;
-    }
-
-    for (i = 0; i < value->len; i++) {
-        ch = value->data[i];
-
-        if (!((ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z')
-              || (ch >= '0' && ch <= '9')
-              || ch == '.' || ch == '_' || ch == ':' || ch == '-'))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-static ngx_uint_t
-ngx_canopy_header_is(ngx_table_elt_t *h, ngx_str_t *lowcase)
-{
-    return h->key.len == lowcase->len
-           && ngx_memcmp(h->lowcase_key, lowcase->data, lowcase->len) == 0;
 }

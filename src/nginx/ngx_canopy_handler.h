@@ -17,11 +17,5 @@
  */
 ngx_int_t ngx_canopy_handler(ngx_http_request_t *r);
 
-/*
- * The request's context, made when it is first asked for; NULL if there is no
- * memory.
- */
-ngx_canopy_ctx_t *ngx_canopy_get_ctx(ngx_http_request_t *r);
-
 
 #endif /* _NGX_CANOPY_HANDLER_H_INCLUDED_ */

@@ -9,8 +9,8 @@
 #include "ngx_canopy_url.h"
 
 
-#define NGX_CANOPY_DOWN       10    /* seconds a failed address is passed over */
-#define NGX_CANOPY_RETRY_MIN  5     /* seconds between failed queries */
+#define NGX_CANOPY_DOWN       10   /* seconds a failed address comes last */
+#define NGX_CANOPY_RETRY_MIN  5    /* seconds between failed queries */
 #define NGX_CANOPY_RETRY_MAX  300
 
 

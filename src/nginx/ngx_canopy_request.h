@@ -16,6 +16,7 @@
 
 
 typedef struct {
+    ngx_http_request_t        *request;
     ngx_canopy_environment_t  *environment;     /* once chosen */
 
     ngx_str_t                  request_id;
@@ -26,6 +27,9 @@ typedef struct {
     ngx_canopy_exchange_t     *first;
     ngx_canopy_exchange_t     *repeat;          /* NULL: there was none */
     ngx_event_t                deadline;
+    ngx_int_t                  rc;              /* once ended is set */
+    unsigned                   starting:1;
+    unsigned                   ended:1;
 
     /* the answer */
 
@@ -38,6 +42,30 @@ typedef struct {
 
     u_char                     uuid[CANOPY_UUID_LEN];
 } ngx_canopy_ctx_t;
+
+
+/*
+ * The request's context, or NULL if it never met a canopy location.
+ */
+ngx_canopy_ctx_t *ngx_canopy_find_ctx(ngx_http_request_t *r);
+
+/*
+ * The request's context, made when it is first asked for; NULL if there is no
+ * memory.
+ */
+ngx_canopy_ctx_t *ngx_canopy_get_ctx(ngx_http_request_t *r);
+
+
+/*
+ * Is this a header of that name, given in lower case?
+ */
+
+static ngx_inline ngx_uint_t
+ngx_canopy_header_is(ngx_table_elt_t *h, ngx_str_t *lowcase)
+{
+    return h->key.len == lowcase->len
+           && ngx_memcmp(h->lowcase_key, lowcase->data, lowcase->len) == 0;
+}
 
 
 /*

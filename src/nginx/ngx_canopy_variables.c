@@ -104,7 +104,7 @@ ngx_canopy_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     ngx_str_null(&value);
 
-    ctx = ngx_http_get_module_ctx(r->main, ngx_canopy_module);
+    ctx = ngx_canopy_find_ctx(r->main);
 
     if (ctx) {
         ngx_canopy_variable_handlers[data](r, ctx, &value);

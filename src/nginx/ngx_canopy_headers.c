@@ -1,0 +1,278 @@
+
+/*
+ * The header fields of answers to the client.
+ */
+
+
+#include "ngx_canopy_headers.h"
+
+
+#define NGX_CANOPY_RETRY_AFTER      "30"    /* seconds */
+#define NGX_CANOPY_MAX_RETRY_AFTER  86400
+
+
+static ngx_uint_t ngx_canopy_headers_date_is(canopy_answer_value_t *value,
+    time_t date);
+static ngx_int_t ngx_canopy_headers_push(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_str_t *value);
+
+
+static ngx_str_t  ngx_canopy_cache_control = ngx_string("Cache-Control");
+static ngx_str_t  ngx_canopy_no_store = ngx_string("no-store");
+static ngx_str_t  ngx_canopy_request_id = ngx_string("X-Request-ID");
+static ngx_str_t  ngx_canopy_outcome = ngx_string("Canopy-Outcome");
+static ngx_str_t  ngx_canopy_environment = ngx_string("Canopy-Environment");
+static ngx_str_t  ngx_canopy_proxy_status = ngx_string("Proxy-Status");
+static ngx_str_t  ngx_canopy_retry_after = ngx_string("Retry-After");
+static ngx_str_t  ngx_canopy_retry_after_value =
+    ngx_string(NGX_CANOPY_RETRY_AFTER);
+static ngx_str_t  ngx_canopy_allow = ngx_string("Allow");
+static ngx_str_t  ngx_canopy_allow_value = ngx_string("PATCH");
+static ngx_str_t  ngx_canopy_authenticate = ngx_string("WWW-Authenticate");
+static ngx_str_t  ngx_canopy_authenticate_value =
+    ngx_string("Bearer realm=\"canopy\"");
+
+
+ngx_int_t
+ngx_canopy_headers_common(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
+    ngx_uint_t status)
+{
+    ngx_str_t  word;
+
+    static ngx_str_t  unprocessable = ngx_string("422 Unprocessable Content");
+
+    ctx->outcome = canopy_outcome(&ctx->copies, status);
+    ctx->decided = 1;
+
+    word = ngx_canopy_str(canopy_outcome_word(ctx->outcome));
+
+    if (ngx_canopy_headers_push(r, &ngx_canopy_cache_control,
+                                &ngx_canopy_no_store) != NGX_OK
+        || ngx_canopy_headers_push(r, &ngx_canopy_request_id,
+                                   &ctx->request_id) != NGX_OK
+        || ngx_canopy_headers_push(r, &ngx_canopy_outcome, &word) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ctx->environment
+        && ngx_canopy_headers_push(r, &ngx_canopy_environment,
+                                   &ctx->environment->name) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    r->headers_out.status = status;
+
+    /* an error_page that led here does not say how this went */
+
+    r->err_status = 0;
+
+    if (status == 422) {
+
+        /* nginx knows no text for it */
+
+        r->headers_out.status_line = unprocessable;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_canopy_headers_refusal(ngx_http_request_t *r, canopy_error_e error,
+    const char *msg, size_t len)
+{
+    u_char     *p;
+    ngx_str_t   value;
+
+    switch (error) {
+
+    case CANOPY_METHOD_NOT_ALLOWED:
+        return ngx_canopy_headers_push(r, &ngx_canopy_allow,
+                                       &ngx_canopy_allow_value);
+
+    case CANOPY_TOKEN_MISSING:
+
+        /* RFC 6750, section 3.1: no error code where nothing was shown */
+
+        return ngx_canopy_headers_push(r, &ngx_canopy_authenticate,
+                                       &ngx_canopy_authenticate_value);
+
+    case CANOPY_TOKEN_MALFORMED:
+    case CANOPY_TOKEN_EXPIRED:
+
+        p = ngx_pnalloc(r->pool, ngx_canopy_authenticate_value.len + len
+                                 + sizeof(", error=\"invalid_token\""
+                                          ", error_description=\"\"") - 1);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        value.data = p;
+
+        p = ngx_cpymem(p, ngx_canopy_authenticate_value.data,
+                       ngx_canopy_authenticate_value.len);
+        p = ngx_cpymem(p, ", error=\"invalid_token\", error_description=\"",
+                       sizeof(", error=\"invalid_token\""
+                              ", error_description=\"") - 1);
+        p = ngx_cpymem(p, msg, len);
+        *p++ = '"';
+
+        value.len = p - value.data;
+
+        return ngx_canopy_headers_push(r, &ngx_canopy_authenticate, &value);
+
+    case CANOPY_ENVIRONMENT_CLOSED:
+    case CANOPY_CREDENTIAL_UNAVAILABLE:
+        return ngx_canopy_headers_push(r, &ngx_canopy_retry_after,
+                                       &ngx_canopy_retry_after_value);
+
+    default:
+        return NGX_OK;
+    }
+}
+
+
+ngx_int_t
+ngx_canopy_headers_proxy_status(ngx_http_request_t *r, canopy_error_e error,
+    ngx_uint_t status)
+{
+    u_char                *p;
+    ngx_str_t              value, type;
+    const canopy_error_t  *e;
+
+    ngx_str_null(&type);
+
+    if (error != CANOPY_OK) {
+        e = canopy_error(error);
+
+        if (e->proxy) {
+            type = ngx_canopy_str(e->type);
+        }
+    }
+
+    p = ngx_pnalloc(r->pool, sizeof("ngx_canopy; error=; received-status=") - 1
+                             + type.len + NGX_INT_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.data = p;
+
+    p = ngx_cpymem(p, "ngx_canopy", sizeof("ngx_canopy") - 1);
+
+    if (type.len) {
+        p = ngx_sprintf(p, "; error=%V", &type);
+    }
+
+    if (status) {
+        p = ngx_sprintf(p, "; received-status=%ui", status);
+    }
+
+    value.len = p - value.data;
+
+    return ngx_canopy_headers_push(r, &ngx_canopy_proxy_status, &value);
+}
+
+
+/*
+ * Written anew from what was understood, so nothing else can come with it
+ * (RFC 9110, section 10.2.3).
+ */
+
+ngx_int_t
+ngx_canopy_headers_retry_after(ngx_http_request_t *r,
+    canopy_answer_value_t *value)
+{
+    time_t     date;
+    u_char    *p;
+    ngx_int_t  seconds;
+    ngx_str_t  text;
+
+    if (value->len == 0) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, sizeof("Mon, 28 Sep 1970 06:00:00 GMT"));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    text.data = p;
+
+    seconds = ngx_atoi(value->data, value->len);
+
+    if (seconds != NGX_ERROR) {
+
+        if (seconds > NGX_CANOPY_MAX_RETRY_AFTER) {
+            return NGX_OK;
+        }
+
+        p = ngx_sprintf(p, "%i", seconds);
+
+    } else {
+        date = ngx_parse_http_time(value->data, value->len);
+
+        if (date == NGX_ERROR || !ngx_canopy_headers_date_is(value, date)) {
+            return NGX_OK;
+        }
+
+        p = ngx_http_time(p, date);
+    }
+
+    text.len = p - text.data;
+
+    return ngx_canopy_headers_push(r, &ngx_canopy_retry_after, &text);
+}
+
+
+/*
+ * ngx_parse_http_time() looks at some bytes only.  So the time is written
+ * again, in each form a date may have (RFC 9110, section 5.6.7).
+ */
+
+static ngx_uint_t
+ngx_canopy_headers_date_is(canopy_answer_value_t *value, time_t date)
+{
+    char        text[sizeof("Wednesday, 28-Sep-70 06:00:00 GMT")];
+    size_t      len;
+    struct tm   tm;
+    ngx_uint_t  i;
+
+    static const char  *forms[] = {
+        "%a, %d %b %Y %H:%M:%S GMT",
+        "%A, %d-%b-%y %H:%M:%S GMT",
+        "%a %b %e %H:%M:%S %Y"
+    };
+
+    ngx_libc_gmtime(date, &tm);
+
+    for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        len = strftime(text, sizeof(text), forms[i], &tm);
+
+        if (len == value->len && ngx_memcmp(text, value->data, len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_canopy_headers_push(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_canopy_push_header(r);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->key = *name;
+    h->value = *value;
+
+    return NGX_OK;
+}

@@ -1,0 +1,181 @@
+
+/*
+ * What is known of one request.
+ */
+
+
+#include "ngx_canopy_request.h"
+#include "ngx_canopy_conf.h"
+
+
+static ngx_int_t ngx_canopy_request_id(ngx_http_request_t *r,
+    ngx_canopy_ctx_t *ctx);
+static ngx_uint_t ngx_canopy_request_id_valid(ngx_str_t *value);
+static void ngx_canopy_ctx_cleanup(void *data);
+
+
+static ngx_str_t  ngx_canopy_header_request_id = ngx_string("x-request-id");
+
+
+ngx_canopy_ctx_t *
+ngx_canopy_find_ctx(ngx_http_request_t *r)
+{
+    ngx_canopy_ctx_t    *ctx;
+    ngx_pool_cleanup_t  *cln;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_canopy_module);
+
+    if (ctx || !(r->internal || r->filter_finalize)) {
+        return ctx;
+    }
+
+    /*
+     * nginx forgets the contexts of modules when it redirects a request or a
+     * filter refuses an answer, but what was sent was sent.
+     */
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+
+        if (cln->handler == ngx_canopy_ctx_cleanup) {
+            ctx = cln->data;
+
+            /* there will be another answer */
+
+            ctx->decided = 0;
+            ctx->replaced = 0;
+            ctx->sent = 0;
+            ngx_str_null(&ctx->body);
+
+            ngx_http_set_ctx(r, ctx, ngx_canopy_module);
+
+            return ctx;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_canopy_ctx_t *
+ngx_canopy_get_ctx(ngx_http_request_t *r)
+{
+    ngx_canopy_ctx_t    *ctx;
+    ngx_pool_cleanup_t  *cln;
+
+    ctx = ngx_canopy_find_ctx(r);
+
+    if (ctx) {
+        return ctx;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_canopy_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_canopy_ctx_t));
+
+    ctx->request = r;
+
+    if (ngx_canopy_request_id(r, ctx) != NGX_OK) {
+        return NULL;
+    }
+
+    cln->handler = ngx_canopy_ctx_cleanup;
+
+    ngx_http_set_ctx(r, ctx, ngx_canopy_module);
+
+    return ctx;
+}
+
+
+/*
+ * The client's own, if it is fit for logs and headers, else nginx's.
+ */
+
+static ngx_int_t
+ngx_canopy_request_id(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
+{
+    ngx_uint_t                  i, n;
+    ngx_list_part_t            *part;
+    ngx_table_elt_t            *h;
+    ngx_canopy_main_conf_t     *mcf;
+    ngx_http_variable_value_t  *v;
+
+    n = 0;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (ngx_canopy_header_is(&h[i], &ngx_canopy_header_request_id)) {
+            ctx->request_id = h[i].value;
+            n++;
+        }
+    }
+
+    if (n == 1 && ngx_canopy_request_id_valid(&ctx->request_id)) {
+        return NGX_OK;
+    }
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_canopy_module);
+
+    v = ngx_http_get_indexed_variable(r, mcf->request_id);
+
+    if (v == NULL || v->not_found) {
+        return NGX_ERROR;
+    }
+
+    ctx->request_id.data = v->data;
+    ctx->request_id.len = v->len;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_canopy_request_id_valid(ngx_str_t *value)
+{
+    u_char      ch;
+    ngx_uint_t  i;
+
+    if (value->len < 1 || value->len > 128) {
+        return 0;
+    }
+
+    for (i = 0; i < value->len; i++) {
+        ch = value->data[i];
+
+        if (!((ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z')
+              || (ch >= '0' && ch <= '9')
+              || ch == '.' || ch == '_' || ch == ':' || ch == '-'))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/*
+ * Only a mark, by which the context is found again.
+ */
+
+static void
+ngx_canopy_ctx_cleanup(void *data)
+{
+    /* void */
+}
