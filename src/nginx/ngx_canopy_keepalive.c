@@ -104,7 +104,6 @@ ngx_canopy_keepalive_put(ngx_canopy_keepalive_t *keepalive,
     if (c->read->eof || c->read->error || c->read->timedout
         || c->write->error || c->write->timedout
         || ngx_terminate || ngx_exiting
-        || (c->ssl && SSL_pending(c->ssl->connection))
         || ngx_handle_read_event(c->read, 0) != NGX_OK)
     {
         ngx_canopy_close_connection(c);
@@ -173,11 +172,20 @@ ngx_canopy_keepalive_purge(ngx_canopy_keepalive_t *keepalive,
 }
 
 
+/*
+ * Nothing waits in the socket, and nothing in OpenSSL, which nginx has told to
+ * read ahead.
+ */
+
 static ngx_uint_t
 ngx_canopy_keepalive_quiet(ngx_connection_t *c)
 {
     char     byte;
     ssize_t  n;
+
+    if (c->ssl && SSL_has_pending(c->ssl->connection)) {
+        return 0;
+    }
 
     n = recv(c->fd, &byte, 1, MSG_PEEK);
 
