@@ -15,9 +15,11 @@
 
 
 typedef struct {
-    gid_t   gid;
-    int     ngroups;
-    gid_t  *groups;
+    gid_t        gid;
+    int          ngroups;
+    gid_t       *groups;
+    unsigned     groups_set:1;
+    unsigned     gid_set:1;
 } ngx_canopy_rights_t;
 
 
@@ -42,10 +44,14 @@ ngx_canopy_access_check(ngx_cycle_t *cycle, void *conf)
     mcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_canopy_module);
     ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
 
-    /* without root's rights the workers are who this process is */
+    if (mcf == NULL || mcf->environments.nelts == 0) {
+        return NGX_CONF_OK;
+    }
 
-    if (mcf == NULL || mcf->environments.nelts == 0
-        || geteuid() != 0 || ccf->username == NULL)
+    /* nobody else will read the files, and nginx drops no rights either */
+
+    if (geteuid() != 0 || ccf->username == NULL
+        || ccf->user == geteuid() || !ccf->master)
     {
         return NGX_CONF_OK;
     }
@@ -98,10 +104,12 @@ ngx_canopy_access_drop(ngx_cycle_t *cycle, ngx_core_conf_t *ccf,
         return NGX_ERROR;
     }
 
-    if (initgroups(ccf->username, ccf->group) == 0
-        && setegid(ccf->group) == 0
-        && seteuid(ccf->user) == 0)
-    {
+    /* nginx goes on if initgroups() fails, and so do we */
+
+    rights->groups_set = (initgroups(ccf->username, ccf->group) == 0);
+    rights->gid_set = (setegid(ccf->group) == 0);
+
+    if (rights->gid_set && seteuid(ccf->user) == 0) {
         return NGX_OK;
     }
 
@@ -118,9 +126,10 @@ ngx_canopy_access_drop(ngx_cycle_t *cycle, ngx_core_conf_t *ccf,
 static ngx_int_t
 ngx_canopy_access_regain(ngx_cycle_t *cycle, ngx_canopy_rights_t *rights)
 {
-    if (seteuid(0) == 0
-        && setegid(rights->gid) == 0
-        && setgroups(rights->ngroups, rights->groups) == 0)
+    if ((geteuid() == 0 || seteuid(0) == 0)
+        && (!rights->gid_set || setegid(rights->gid) == 0)
+        && (!rights->groups_set
+            || setgroups(rights->ngroups, rights->groups) == 0))
     {
         return NGX_OK;
     }

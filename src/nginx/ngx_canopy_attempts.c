@@ -7,14 +7,11 @@
 #include "ngx_canopy_attempts.h"
 #include "ngx_canopy_reply.h"
 #include "canopy_media.h"
-#include "canopy_redact.h"
 
 
 static canopy_error_e ngx_canopy_attempt(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_canopy_exchange_t **exchange);
 static void ngx_canopy_attempt_handler(ngx_canopy_exchange_t *x);
-static void ngx_canopy_attempts_upstream_id(ngx_canopy_ctx_t *ctx,
-    ngx_canopy_exchange_t *x);
 static ngx_uint_t ngx_canopy_attempts_repeat(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_canopy_exchange_t *x);
 static ngx_uint_t ngx_canopy_attempts_other_credential(ngx_canopy_ctx_t *ctx,
@@ -99,6 +96,12 @@ ngx_canopy_attempt(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     x->copies = &ctx->copies;
     x->states = r->upstream_states;
 
+    ctx->secrets[ctx->first ? NGX_CANOPY_SECRET_REPEAT
+                            : NGX_CANOPY_SECRET_FIRST] = x->credential;
+
+    x->secrets = ctx->secrets;
+    x->nsecrets = NGX_CANOPY_SECRETS;
+
     *exchange = x;
 
     return CANOPY_OK;
@@ -117,8 +120,6 @@ ngx_canopy_attempt_handler(ngx_canopy_exchange_t *x)
     r = ctx->request;
 
     ngx_http_set_log_request(r->connection->log, r);
-
-    ngx_canopy_attempts_upstream_id(ctx, x);
 
     if (x->error == CANOPY_OK) {
         meaning = ngx_canopy_attempts_meaning(x);
@@ -143,27 +144,6 @@ ngx_canopy_attempt_handler(ngx_canopy_exchange_t *x)
     }
 
     ngx_canopy_attempts_end(r, ctx, rc);
-}
-
-
-/*
- * The id is for logs, which a credential must not get into by any way.
- */
-
-static void
-ngx_canopy_attempts_upstream_id(ngx_canopy_ctx_t *ctx,
-    ngx_canopy_exchange_t *x)
-{
-    canopy_slice_t  id, secrets[NGX_CANOPY_SECRETS];
-
-    id.data = x->answer.request_id.data;
-    id.len = x->answer.request_id.len;
-
-    ngx_canopy_secrets(ctx, secrets);
-
-    if (canopy_redact_found(secrets, NGX_CANOPY_SECRETS, id)) {
-        x->answer.request_id.len = 0;
-    }
 }
 
 
@@ -295,8 +275,23 @@ ngx_canopy_attempts_cleanup(void *data)
 {
     ngx_canopy_ctx_t *ctx = data;
 
+    ngx_canopy_exchange_t    *x;
+    canopy_answer_meaning_t   meaning;
+
     if (ctx->deadline.timer_set) {
         ngx_del_timer(&ctx->deadline);
+    }
+
+    x = ngx_canopy_last_exchange(ctx);
+
+    if (x && x->step == NGX_CANOPY_EXCHANGE_BODY) {
+
+        /* nginx ends the request, but its answer has come */
+
+        x->cut = 1;
+
+        meaning = ngx_canopy_attempts_meaning(x);
+        canopy_copies_answered(&ctx->copies, meaning.effect);
     }
 
     if (ctx->first) {

@@ -38,6 +38,8 @@ struct ngx_canopy_exchange_s {
     void                           *data;
     canopy_copies_t                *copies;     /* told of each copy */
     ngx_array_t                    *states;     /* ngx_http_upstream_state_t */
+    const canopy_slice_t           *secrets;    /* kept out of request_id */
+    size_t                          nsecrets;
     unsigned                        fresh:1;    /* on a new connection only */
 
     /* the result, to be read in the handler */

@@ -220,7 +220,7 @@ static ngx_int_t
 ngx_canopy_check_token(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 {
     const char             *msg;
-    canopy_slice_t          value;
+    canopy_slice_t          value, *token;
     canopy_claims_t         claims;
     canopy_token_fault_e    fault;
     ngx_canopy_loc_conf_t  *conf;
@@ -233,13 +233,15 @@ ngx_canopy_check_token(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 
     value = ngx_canopy_slice(&r->headers_in.authorization->value);
 
-    if (canopy_bearer(value, &ctx->token) != 0) {
+    token = &ctx->secrets[NGX_CANOPY_SECRET_TOKEN];
+
+    if (canopy_bearer(value, token) != 0) {
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "client sent \"Authorization\" without a bearer token");
         return ngx_canopy_refuse(r, ctx, CANOPY_TOKEN_MISSING, NULL, 0);
     }
 
-    fault = canopy_token_check(ctx->token, &claims);
+    fault = canopy_token_check(*token, &claims);
 
     if (fault != CANOPY_TOKEN_OK) {
         msg = canopy_token_fault(fault);

@@ -170,12 +170,10 @@ static ngx_int_t
 ngx_canopy_reply_normalized(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     ngx_canopy_exchange_t *x)
 {
-    canopy_slice_t    out, type, secrets[NGX_CANOPY_SECRETS];
+    canopy_slice_t    out, type;
     canopy_problem_t  in;
 
     ngx_memzero(&in, sizeof(canopy_problem_t));
-
-    ngx_canopy_secrets(ctx, secrets);
 
     in.status = x->answer.status;
     in.content_type.data = x->answer.content_type.data;
@@ -185,7 +183,7 @@ ngx_canopy_reply_normalized(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     in.encoded = x->answer.encoded;
     in.cut = x->cut;
     in.too_large = x->too_large;
-    in.secrets = secrets;
+    in.secrets = ctx->secrets;
     in.nsecrets = NGX_CANOPY_SECRETS;
 
     if (canopy_problem_normalize(&in, ngx_canopy_reply_alloc, r->pool, &out,

@@ -15,13 +15,24 @@
 #include "canopy_uuid.h"
 
 
+enum {
+    NGX_CANOPY_SECRET_TOKEN = 0,        /* the client's */
+    NGX_CANOPY_SECRET_FIRST,            /* the credential of each copy */
+    NGX_CANOPY_SECRET_REPEAT,
+    NGX_CANOPY_SECRETS
+};
+
+
 typedef struct {
     ngx_http_request_t        *request;
     ngx_canopy_environment_t  *environment;     /* once chosen */
 
     ngx_str_t                  request_id;
     ngx_str_t                  task_id;         /* empty if not a UUID */
-    canopy_slice_t             token;           /* the client's */
+
+    /* not to be seen in anything that the upstream makes us say */
+
+    canopy_slice_t             secrets[NGX_CANOPY_SECRETS];
 
     canopy_copies_t            copies;
     ngx_canopy_exchange_t     *first;
@@ -76,32 +87,6 @@ static ngx_inline ngx_canopy_exchange_t *
 ngx_canopy_last_exchange(ngx_canopy_ctx_t *ctx)
 {
     return ctx->repeat ? ctx->repeat : ctx->first;
-}
-
-
-/*
- * What must not be seen in anything that the upstream makes us say, as long as
- * the exchanges have not ended.
- *
- * Out:     secrets, NGX_CANOPY_SECRETS of them, some may be empty.
- */
-
-#define NGX_CANOPY_SECRETS  3
-
-static ngx_inline void
-ngx_canopy_secrets(ngx_canopy_ctx_t *ctx, canopy_slice_t *secrets)
-{
-    ngx_memzero(secrets, NGX_CANOPY_SECRETS * sizeof(canopy_slice_t));
-
-    secrets[0] = ctx->token;
-
-    if (ctx->first) {
-        secrets[1] = ctx->first->credential;
-    }
-
-    if (ctx->repeat) {
-        secrets[2] = ctx->repeat->credential;
-    }
 }
 
 

@@ -5,6 +5,7 @@
 
 
 #include "ngx_canopy_transfer.h"
+#include "canopy_redact.h"
 
 
 #define NGX_CANOPY_BODY_TIMEOUT  5000   /* ms, for a body behind its head */
@@ -269,6 +270,7 @@ ngx_canopy_transfer_parse(ngx_canopy_exchange_t *x, u_char *pos, u_char *last)
 static void
 ngx_canopy_transfer_head(ngx_canopy_exchange_t *x)
 {
+    canopy_slice_t     id;
     ngx_connection_t  *c;
 
     c = x->connection;
@@ -279,6 +281,15 @@ ngx_canopy_transfer_head(ngx_canopy_exchange_t *x)
 
     x->step = NGX_CANOPY_EXCHANGE_BODY;
     x->log->action = "reading response body from upstream";
+
+    /* the id is for logs, which a credential must not get into by any way */
+
+    id.data = x->answer.request_id.data;
+    id.len = x->answer.request_id.len;
+
+    if (canopy_redact_found(x->secrets, x->nsecrets, id)) {
+        x->answer.request_id.len = 0;
+    }
 
     x->state->status = x->answer.status;
     x->state->header_time = ngx_current_msec - x->start;
