@@ -12,6 +12,8 @@ my $t = Canopy::Test->new;
 $t->secret('token', 'upstream-secret-1');
 $t->upstream('canopy', handler => sub { reply(204) });
 
+$t->upstream('mirror', handler => sub { reply(204) });
+
 $t->conf(<<'EOC');
 %%HEAD%%
 http {
@@ -45,6 +47,17 @@ http {
             deny all;
         }
 
+        location /mirrored/ { canopy_pass one; mirror /m; }
+        location = /m { internal; proxy_pass http://127.0.0.1:%%PORT_mirror%%; }
+
+        location /page/ {
+            canopy_pass one;
+            error_page 403 /own;
+            deny all;
+            if ($arg_a) { set $b 1; }
+        }
+
+        location /own { return 200 "own page"; }
         location @two { canopy_pass two; }
         location /after { return 204; }
     }
@@ -91,6 +104,23 @@ for (1 .. 2) {
 }
 
 is(sent(), $n, 'each was sent once');
+
+# what the operator put around it works: a mirror has the body, an error_page of
+# the location itself is obeyed, in its "if" blocks as well
+
+for (1 .. 2) {
+    is($t->cancel($id, prefix => '/mirrored', body => 'hello')->status, 204, 'mirrored');
+    $n++;
+}
+
+ok($t->wait_for(sub { 2 == $t->received('mirror') }), 'the mirror has its requests');
+is_deeply([map { $_->{body} } $t->received('mirror')], ['hello', 'hello'], '... with their bodies');
+
+for my $query ('', '?a=1') {
+    is($t->request(path => "/page/tasks/$id/cancel$query")->body, 'own page', "an error_page of its own$query");
+}
+
+is(sent(), $n, 'nothing else was sent');
 
 # an exchange that ends within the content handler, for a client that is gone
 

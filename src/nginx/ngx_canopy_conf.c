@@ -15,7 +15,7 @@
 
 
 static char *ngx_canopy_merge_gateway(ngx_conf_t *cf,
-    ngx_canopy_loc_conf_t *prev, ngx_canopy_loc_conf_t *conf);
+    ngx_canopy_loc_conf_t *conf);
 static void ngx_canopy_merge_prefix(ngx_conf_t *cf,
     ngx_canopy_loc_conf_t *prev, ngx_canopy_loc_conf_t *conf);
 static ngx_uint_t ngx_canopy_conf_name_servers(ngx_conf_t *cf,
@@ -71,11 +71,13 @@ ngx_canopy_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
+    /* "if" and "limit_except" blocks are still the location around them */
+
     conf->error_pages = clcf->error_pages;
+    conf->outer_error_pages = clcf->noname ? prev->outer_error_pages
+                                           : prev->error_pages;
 
     ngx_canopy_merge_prefix(cf, prev, conf);
-
-    /* "if" and "limit_except" blocks are still the location around them */
 
     if (clcf->noname && !conf->gateway && prev->gateway) {
         conf->gateway = 1;
@@ -93,13 +95,12 @@ ngx_canopy_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         clcf->handler = ngx_canopy_handler;
     }
 
-    return ngx_canopy_merge_gateway(cf, prev, conf);
+    return ngx_canopy_merge_gateway(cf, conf);
 }
 
 
 static char *
-ngx_canopy_merge_gateway(ngx_conf_t *cf, ngx_canopy_loc_conf_t *prev,
-    ngx_canopy_loc_conf_t *conf)
+ngx_canopy_merge_gateway(ngx_conf_t *cf, ngx_canopy_loc_conf_t *conf)
 {
     ngx_canopy_main_conf_t    *mcf;
     ngx_http_core_loc_conf_t  *clcf;
@@ -111,7 +112,7 @@ ngx_canopy_merge_gateway(ngx_conf_t *cf, ngx_canopy_loc_conf_t *prev,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (clcf->error_pages == prev->error_pages) {
+    if (clcf->error_pages == conf->outer_error_pages) {
         clcf->error_pages = NULL;
     }
 

@@ -33,7 +33,8 @@ typedef struct {
                                                    last "/tasks/" */
 
     time_t                     leeway;          /* seconds */
-    ngx_array_t               *error_pages;     /* nginx's own */
+    ngx_array_t               *error_pages;     /* nginx's, of this level */
+    ngx_array_t               *outer_error_pages;
 } ngx_canopy_loc_conf_t;
 
 

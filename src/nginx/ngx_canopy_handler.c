@@ -325,9 +325,11 @@ ngx_canopy_body_read_handler(ngx_http_request_t *r)
 {
     ngx_int_t  rc;
 
-    ngx_canopy_body_drop(r);
+    /* a body that was read before may be somebody else's, too */
 
     while (r->reading_body) {
+        ngx_canopy_body_drop(r);
+
         rc = ngx_http_read_unbuffered_request_body(r);
 
         if (rc >= NGX_HTTP_SPECIAL_RESPONSE || rc == NGX_ERROR) {
@@ -338,8 +340,6 @@ ngx_canopy_body_read_handler(ngx_http_request_t *r)
         if (rc == NGX_AGAIN && r->request_body->bufs == NULL) {
             return;
         }
-
-        ngx_canopy_body_drop(r);
     }
 
     ngx_canopy_forward(r);
