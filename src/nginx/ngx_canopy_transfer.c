@@ -23,6 +23,7 @@ static void ngx_canopy_transfer_head(ngx_canopy_exchange_t *x);
 static ngx_int_t ngx_canopy_transfer_body(ngx_canopy_exchange_t *x,
     canopy_slice_t *piece);
 static void ngx_canopy_transfer_eof(ngx_canopy_exchange_t *x, ngx_int_t rc);
+static void ngx_canopy_transfer_failed(ngx_canopy_exchange_t *x);
 
 
 void
@@ -61,7 +62,7 @@ ngx_canopy_transfer_write_handler(ngx_event_t *wev)
         /* everything is sent, or nobody wants the rest */
 
         if (ngx_handle_write_event(wev, 0) != NGX_OK) {
-            ngx_canopy_exchange_finish(x, CANOPY_PROXY_INTERNAL_ERROR);
+            ngx_canopy_transfer_failed(x);
         }
 
         return;
@@ -103,7 +104,7 @@ ngx_canopy_transfer_send(ngx_canopy_exchange_t *x)
             ngx_add_timer(c->write, x->environment->send_timeout);
 
             if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
-                ngx_canopy_exchange_finish(x, CANOPY_PROXY_INTERNAL_ERROR);
+                ngx_canopy_transfer_failed(x);
             }
 
             return;
@@ -130,7 +131,7 @@ ngx_canopy_transfer_send(ngx_canopy_exchange_t *x)
     if (ngx_handle_read_event(c->read, 0) != NGX_OK
         || ngx_handle_write_event(c->write, 0) != NGX_OK)
     {
-        ngx_canopy_exchange_finish(x, CANOPY_PROXY_INTERNAL_ERROR);
+        ngx_canopy_transfer_failed(x);
     }
 }
 
@@ -188,7 +189,7 @@ ngx_canopy_transfer_read(ngx_canopy_exchange_t *x)
             }
 
             if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
-                ngx_canopy_exchange_finish(x, CANOPY_PROXY_INTERNAL_ERROR);
+                ngx_canopy_transfer_failed(x);
             }
 
             return;
@@ -385,4 +386,21 @@ ngx_canopy_transfer_eof(ngx_canopy_exchange_t *x, ngx_int_t rc)
     }
 
     ngx_canopy_exchange_finish(x, CANOPY_CONNECTION_TERMINATED);
+}
+
+
+/*
+ * The gateway's own fault; but an answer that has come has come.
+ */
+
+static void
+ngx_canopy_transfer_failed(ngx_canopy_exchange_t *x)
+{
+    if (x->step == NGX_CANOPY_EXCHANGE_BODY) {
+        x->cut = 1;
+        ngx_canopy_exchange_finish(x, CANOPY_OK);
+        return;
+    }
+
+    ngx_canopy_exchange_finish(x, CANOPY_PROXY_INTERNAL_ERROR);
 }
