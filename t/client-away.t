@@ -64,9 +64,9 @@ my %script = (
 );
 my %log = (
     accepted => '204 accepted [] 204', rejected => '422 rejected [value_error] 422', failed => '503 unknown [upstream_error] 503',
-    closed => '502 unknown [connection_terminated] -', garbage => '502 unknown [http_protocol_error] -',
-    stalled => '504 unknown [http_response_timeout] -', parts => '422 rejected [value_error] 422',
-    repeated => '204 accepted [] -, 204', renewed => '204 accepted [] 401, 204',
+    closed => '502 unknown [connection_terminated] 502', garbage => '502 unknown [http_protocol_error] 502',
+    stalled => '504 unknown [http_response_timeout] 504', parts => '422 rejected [value_error] 422',
+    repeated => '204 accepted [] 502, 204', renewed => '204 accepted [] 401, 204',
 );
 
 $t->upstream('canopy', handler => sub ($conn, $req, $n) {

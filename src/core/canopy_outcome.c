@@ -180,6 +180,7 @@ canopy_answer_meaning(unsigned status, canopy_body_e body)
     m.status = status;
     m.error = CANOPY_OK;
     m.retry_after = 0;
+    m.authenticated = 0;
 
     switch (status) {
 
@@ -195,6 +196,15 @@ canopy_answer_meaning(unsigned status, canopy_body_e body)
     case 204:
         m.effect = CANOPY_ACCEPTED;
         m.status = 204;
+        m.authenticated = 1;
+        return m;
+
+    case 404:
+    case 409:
+    case 410:
+    case 422:
+        m.effect = CANOPY_REJECTED;
+        m.authenticated = 1;
         return m;
 
     case 429:
@@ -203,10 +213,6 @@ canopy_answer_meaning(unsigned status, canopy_body_e body)
         /* fall through */
 
     case 403:
-    case 404:
-    case 409:
-    case 410:
-    case 422:
         m.effect = CANOPY_REJECTED;
         return m;
 

@@ -130,6 +130,7 @@ typedef struct {
     canopy_error_e    error;        /* CANOPY_OK: the body is normalized, or
                                        there is none with a 204 */
     unsigned          retry_after:1;    /* a Retry-After is handed on */
+    unsigned          authenticated:1;  /* the credential was taken, surely */
 } canopy_answer_meaning_t;
 
 

@@ -134,10 +134,10 @@ ngx_canopy_attempt_handler(ngx_canopy_exchange_t *x)
         rc = ngx_canopy_reply_error(r, ctx, x->error);
 
     } else {
-        if (meaning.effect != CANOPY_UNKNOWN) {
+        if (x->answer.status == 401 || meaning.authenticated) {
             ngx_canopy_environment_refused(ctx->environment,
                                            r->connection->log,
-                                           x->answer.status == 401);
+                                           !meaning.authenticated);
         }
 
         rc = ngx_canopy_reply_answer(r, ctx, x, &meaning);

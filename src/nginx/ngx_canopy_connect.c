@@ -16,7 +16,7 @@ static void ngx_canopy_connect_unresolved(ngx_canopy_exchange_t *x,
 static ngx_int_t ngx_canopy_connect_address(ngx_canopy_exchange_t *x);
 static void ngx_canopy_connect_read_handler(ngx_event_t *rev);
 static void ngx_canopy_connect_write_handler(ngx_event_t *wev);
-static ngx_int_t ngx_canopy_connect_test(ngx_connection_t *c);
+static ngx_err_t ngx_canopy_connect_test(ngx_connection_t *c);
 static void ngx_canopy_connect_connected(ngx_canopy_exchange_t *x);
 static void ngx_canopy_connect_handshake_handler(ngx_connection_t *c);
 static void ngx_canopy_connect_handshaked(ngx_canopy_exchange_t *x);
@@ -58,20 +58,31 @@ ngx_canopy_connect(ngx_canopy_exchange_t *x)
 
             /* all were tried: the reason of the last one stands */
 
-            ngx_canopy_exchange_finish(x, x->error);
+            ngx_canopy_exchange_finish(x, x->error
+                                          ? x->error
+                                          : CANOPY_CONNECTION_REFUSED);
             return;
         }
 
         rc = ngx_canopy_connect_address(x);
 
-        if (rc == NGX_ERROR || rc == NGX_DECLINED) {
-
-            /* an error may be this address family's, which isn't there */
-
-            x->error = (rc == NGX_ERROR) ? CANOPY_PROXY_INTERNAL_ERROR
-                                         : CANOPY_CONNECTION_REFUSED;
+        if (rc == NGX_DECLINED) {
+            x->error = CANOPY_CONNECTION_REFUSED;
 
             ngx_canopy_peers_failed(peers, &x->round);
+            ngx_canopy_exchange_close(x);
+            continue;
+        }
+
+        if (rc == NGX_ERROR) {
+
+            /* maybe only this address's family isn't there */
+
+            if (x->error == CANOPY_OK) {
+                x->error = CANOPY_PROXY_INTERNAL_ERROR;
+            }
+
+            ngx_canopy_exchange_close(x);
             continue;
         }
 
@@ -180,6 +191,7 @@ ngx_canopy_connect_read_handler(ngx_event_t *rev)
 static void
 ngx_canopy_connect_write_handler(ngx_event_t *wev)
 {
+    ngx_err_t               err;
     ngx_connection_t       *c;
     ngx_canopy_exchange_t  *x;
 
@@ -187,13 +199,17 @@ ngx_canopy_connect_write_handler(ngx_event_t *wev)
     x = c->data;
 
     if (wev->timedout) {
-        ngx_canopy_exchange_log(x, NGX_ETIMEDOUT, "timed out",
+        ngx_canopy_exchange_log(x, NGX_ETIMEDOUT, "upstream timed out",
                                 "connecting to upstream");
         ngx_canopy_connect_next(x, CANOPY_CONNECTION_TIMEOUT);
         return;
     }
 
-    if (ngx_canopy_connect_test(c) != NGX_OK) {
+    err = ngx_canopy_connect_test(c);
+
+    if (err) {
+        ngx_canopy_exchange_log(x, err, "connect() failed",
+                                "connecting to upstream");
         ngx_canopy_connect_next(x, CANOPY_CONNECTION_REFUSED);
         return;
     }
@@ -202,7 +218,7 @@ ngx_canopy_connect_write_handler(ngx_event_t *wev)
 }
 
 
-static ngx_int_t
+static ngx_err_t
 ngx_canopy_connect_test(ngx_connection_t *c)
 {
     int        err;
@@ -217,12 +233,7 @@ ngx_canopy_connect_test(ngx_connection_t *c)
         err = ngx_socket_errno;
     }
 
-    if (err) {
-        (void) ngx_connection_error(c, err, "connect() failed");
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return err;
 }
 
 
@@ -293,25 +304,32 @@ ngx_canopy_connect_handshake_handler(ngx_connection_t *c)
 static void
 ngx_canopy_connect_handshaked(ngx_canopy_exchange_t *x)
 {
+    const char        *fault;
     ngx_connection_t  *c;
 
     c = x->connection;
 
     if (c->write->timedout || c->read->timedout) {
-        ngx_canopy_exchange_log(x, NGX_ETIMEDOUT, "timed out",
+        ngx_canopy_exchange_log(x, NGX_ETIMEDOUT, "upstream timed out",
                                 "SSL handshaking to upstream");
         ngx_canopy_connect_next(x, CANOPY_CONNECTION_TIMEOUT);
         return;
     }
 
     if (!c->ssl->handshaked) {
-        ngx_canopy_exchange_log(x, 0, "SSL handshake failed",
+        ngx_canopy_exchange_log(x, 0, "upstream SSL handshake failed",
                                 "SSL handshaking to upstream");
         ngx_canopy_connect_next(x, CANOPY_TLS_PROTOCOL_ERROR);
         return;
     }
 
-    if (x->environment->tls.verify && ngx_canopy_tls_verify(c) != NGX_OK) {
+    fault = x->environment->tls.verify ? ngx_canopy_tls_verify(c) : NULL;
+
+    if (fault) {
+        ngx_log_error(NGX_LOG_ERR, x->log, 0,
+                      "upstream SSL certificate verify error: %s, "
+                      "environment: \"%V\", upstream: \"%V\"",
+                      fault, &x->environment->name, &x->round.current.name);
         ngx_canopy_connect_next(x, CANOPY_TLS_CERTIFICATE_ERROR);
         return;
     }

@@ -194,7 +194,8 @@ ngx_canopy_exchange_timeout(ngx_canopy_exchange_t *x)
         return;
     }
 
-    ngx_canopy_exchange_log(x, NGX_ETIMEDOUT, "exchange timed out", NULL);
+    ngx_canopy_exchange_log(x, NGX_ETIMEDOUT, "upstream exchange timed out",
+                            NULL);
 
     switch (x->step) {
 
@@ -228,6 +229,7 @@ ngx_canopy_exchange_finish(ngx_canopy_exchange_t *x, canopy_error_e error)
 
     x->step = NGX_CANOPY_EXCHANGE_DONE;
     x->error = error;
+    x->log->action = NULL;
 
     c = x->connection;
 
@@ -255,6 +257,12 @@ ngx_canopy_exchange_close(ngx_canopy_exchange_t *x)
 
     if (x->state && x->state->response_time == (ngx_msec_t) -1) {
         x->state->response_time = ngx_current_msec - x->start;
+
+        /* nginx's variables have a status for those without an answer, too */
+
+        if (x->state->status == 0 && x->error != CANOPY_OK) {
+            x->state->status = canopy_error(x->error)->status;
+        }
     }
 }
 
@@ -286,6 +294,6 @@ ngx_canopy_exchange_log(ngx_canopy_exchange_t *x, ngx_err_t err, char *what,
     }
 
     ngx_log_error(NGX_LOG_ERR, x->log, err,
-                  "upstream %s, environment: \"%V\", upstream: \"%V\"",
+                  "%s, environment: \"%V\", upstream: \"%V\"",
                   what, &x->environment->name, &x->round.current.name);
 }

@@ -49,6 +49,7 @@ struct ngx_canopy_exchange_s {
     u_char                         *body;       /* in the pool */
     size_t                          body_len;
     canopy_slice_t                  credential; /* a part of the request */
+    unsigned                        answered:1; /* a complete head has come */
     unsigned                        stale:1;    /* a kept connection that was
                                                    found closed */
     unsigned                        cut:1;      /* the body is not whole */
@@ -128,7 +129,8 @@ void ngx_canopy_exchange_adopt(ngx_canopy_exchange_t *x, ngx_connection_t *c);
 ngx_int_t ngx_canopy_exchange_state(ngx_canopy_exchange_t *x);
 
 /*
- * "upstream <what> while <action>"; action NULL leaves that as it is.
+ * An error line "<what>, environment: ..., upstream: ..." while <action>; NULL
+ * leaves the action as it is.
  */
 void ngx_canopy_exchange_log(ngx_canopy_exchange_t *x, ngx_err_t err,
     char *what, char *action);

@@ -51,7 +51,7 @@ ngx_canopy_handler(ngx_http_request_t *r)
 
     ctx = ngx_canopy_get_ctx(r);
     if (ctx == NULL) {
-        return NGX_ERROR;
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (canopy_outcome(&ctx->copies, 0) != CANOPY_NOT_SENT) {
@@ -166,7 +166,8 @@ ngx_canopy_check_environment(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 
     if (env == NULL) {
         if (ngx_http_complex_value(r, conf->value, &name) != NGX_OK) {
-            return NGX_ERROR;
+            return ngx_canopy_refuse(r, ctx, CANOPY_PROXY_INTERNAL_ERROR, NULL,
+                                     0);
         }
 
         mcf = ngx_http_get_module_main_conf(r, ngx_canopy_module);

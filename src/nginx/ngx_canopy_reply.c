@@ -13,6 +13,8 @@ static ngx_int_t ngx_canopy_reply_body(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, canopy_error_e error, canopy_slice_t msg);
 static ngx_int_t ngx_canopy_reply_normalized(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_canopy_exchange_t *x);
+static ngx_int_t ngx_canopy_reply_failed(ngx_http_request_t *r,
+    ngx_canopy_ctx_t *ctx);
 static void *ngx_canopy_reply_alloc(void *data, size_t size);
 static void ngx_canopy_reply_content(ngx_http_request_t *r, size_t len);
 static ngx_int_t ngx_canopy_reply_send(ngx_http_request_t *r,
@@ -46,13 +48,13 @@ ngx_canopy_reply_fault(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
         || ngx_canopy_headers_refusal(r, error, msg, len) != NGX_OK
         || ngx_canopy_reply_body(r, ctx, error, text) != NGX_OK)
     {
-        return NGX_ERROR;
+        return ngx_canopy_reply_failed(r, ctx);
     }
 
     if (canopy_error(error)->proxy
         && ngx_canopy_headers_proxy_status(r, error, 0) != NGX_OK)
     {
-        return NGX_ERROR;
+        return ngx_canopy_reply_failed(r, ctx);
     }
 
     return ngx_canopy_reply_send(r, ctx);
@@ -66,7 +68,7 @@ ngx_canopy_reply_answer(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     ngx_int_t  rc;
 
     if (ngx_canopy_headers_common(r, ctx, meaning->status) != NGX_OK) {
-        return NGX_ERROR;
+        return ngx_canopy_reply_failed(r, ctx);
     }
 
     if (meaning->status == NGX_HTTP_NO_CONTENT) {
@@ -87,19 +89,19 @@ ngx_canopy_reply_answer(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
              : ngx_canopy_reply_body(r, ctx, meaning->error,
                                      canopy_error(meaning->error)->msg);
     if (rc != NGX_OK) {
-        return NGX_ERROR;
+        return ngx_canopy_reply_failed(r, ctx);
     }
 
     if (meaning->retry_after
         && ngx_canopy_headers_retry_after(r, &x->answer.retry_after) != NGX_OK)
     {
-        return NGX_ERROR;
+        return ngx_canopy_reply_failed(r, ctx);
     }
 
     if (ngx_canopy_headers_proxy_status(r, meaning->error, x->answer.status)
         != NGX_OK)
     {
-        return NGX_ERROR;
+        return ngx_canopy_reply_failed(r, ctx);
     }
 
     return ngx_canopy_reply_send(r, ctx);
@@ -109,7 +111,8 @@ ngx_canopy_reply_answer(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
 ngx_int_t
 ngx_canopy_reply_foreign(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 {
-    ngx_uint_t  status;
+    ngx_uint_t      status;
+    canopy_error_e  error;
 
     status = r->headers_out.status;
 
@@ -123,8 +126,10 @@ ngx_canopy_reply_foreign(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
         return NGX_OK;
     }
 
-    if (ngx_canopy_reply_body(r, ctx, CANOPY_GATEWAY_REFUSED,
-                              canopy_error(CANOPY_GATEWAY_REFUSED)->msg)
+    error = ctx->failed ? CANOPY_PROXY_INTERNAL_ERROR
+                        : CANOPY_GATEWAY_REFUSED;
+
+    if (ngx_canopy_reply_body(r, ctx, error, canopy_error(error)->msg)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -138,6 +143,24 @@ ngx_canopy_reply_foreign(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
     ngx_canopy_reply_content(r, ctx->body.len);
 
     return NGX_OK;
+}
+
+
+/*
+ * There was no memory for the answer: a last try with the least of one, made
+ * by nginx and ngx_canopy_reply_foreign().  The outcome is what it is.
+ */
+
+static ngx_int_t
+ngx_canopy_reply_failed(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
+{
+    ngx_http_clean_header(r);
+
+    ngx_str_null(&ctx->body);
+    ctx->decided = 0;
+    ctx->failed = 1;
+
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 
@@ -233,7 +256,7 @@ ngx_canopy_reply_send(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 
         b = ngx_calloc_buf(r->pool);
         if (b == NULL) {
-            return NGX_ERROR;
+            return ngx_canopy_reply_failed(r, ctx);
         }
 
         b->pos = ctx->body.data;

@@ -48,6 +48,7 @@ typedef struct {
     ngx_str_t                  error;           /* the first one's type */
     ngx_str_t                  body;            /* replaces nginx's own */
     unsigned                   decided:1;
+    unsigned                   failed:1;        /* no memory for it */
     unsigned                   replaced:1;      /* the body is ours */
     unsigned                   sent:1;          /* the body was */
 

@@ -230,7 +230,7 @@ ngx_canopy_tls_name(ngx_conf_t *cf, ngx_ssl_t *ssl, ngx_str_t *name)
 }
 
 
-ngx_int_t
+const char *
 ngx_canopy_tls_verify(ngx_connection_t *c)
 {
     long   rc;
@@ -244,23 +244,21 @@ ngx_canopy_tls_verify(ngx_connection_t *c)
     rc = SSL_get_verify_result(c->ssl->connection);
 
     if (rc != X509_V_OK) {
-        ngx_log_error(NGX_LOG_ERR, c->log, 0,
-                      "upstream SSL certificate verify error: (%l:%s)",
-                      rc, X509_verify_cert_error_string(rc));
-        return NGX_ERROR;
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, c->log, 0,
+                       "canopy upstream SSL verify result: %l", rc);
+
+        return X509_verify_cert_error_string(rc);
     }
 
     cert = SSL_get_peer_certificate(c->ssl->connection);
 
     if (cert == NULL) {
-        ngx_log_error(NGX_LOG_ERR, c->log, 0,
-                      "upstream sent no SSL certificate");
-        return NGX_ERROR;
+        return "no certificate";
     }
 
     X509_free(cert);
 
-    return NGX_OK;
+    return NULL;
 }
 
 

@@ -40,9 +40,9 @@ ngx_ssl_t *ngx_canopy_tls_create(ngx_conf_t *cf, ngx_canopy_tls_conf_t *conf,
 /*
  * Is the finished handshake one with the peer that the context is for?
  *
- * Returns  NGX_OK; NGX_ERROR after an error message.
+ * Returns  NULL, or what is wrong with its certificate, a constant.
  */
-ngx_int_t ngx_canopy_tls_verify(ngx_connection_t *c);
+const char *ngx_canopy_tls_verify(ngx_connection_t *c);
 
 /*
  * Returns  1 if the name is an IPv4 or IPv6 address, without brackets.

@@ -69,7 +69,7 @@ ngx_canopy_transfer_write_handler(ngx_event_t *wev)
     }
 
     if (wev->timedout) {
-        ngx_canopy_exchange_log(x, NGX_ETIMEDOUT, "timed out",
+        ngx_canopy_exchange_log(x, NGX_ETIMEDOUT, "upstream timed out",
                                 "sending request to upstream");
         ngx_canopy_exchange_finish(x, CANOPY_HTTP_RESPONSE_TIMEOUT);
         return;
@@ -148,14 +148,14 @@ ngx_canopy_transfer_read_handler(ngx_event_t *rev)
     if (rev->timedout) {
 
         if (x->step == NGX_CANOPY_EXCHANGE_BODY) {
-            ngx_canopy_exchange_log(x, NGX_ETIMEDOUT, "timed out",
+            ngx_canopy_exchange_log(x, NGX_ETIMEDOUT, "upstream timed out",
                                     "reading response body from upstream");
             x->cut = 1;
             ngx_canopy_exchange_finish(x, CANOPY_OK);
             return;
         }
 
-        ngx_canopy_exchange_log(x, NGX_ETIMEDOUT, "timed out",
+        ngx_canopy_exchange_log(x, NGX_ETIMEDOUT, "upstream timed out",
                                 "reading response header from upstream");
         ngx_canopy_exchange_finish(x, CANOPY_HTTP_RESPONSE_TIMEOUT);
         return;
@@ -252,14 +252,16 @@ ngx_canopy_transfer_parse(ngx_canopy_exchange_t *x, u_char *pos, u_char *last)
             return NGX_DONE;
 
         case CANOPY_ANSWER_BAD_BODY:
-            ngx_canopy_exchange_log(x, 0, "sent a response without an end",
+            ngx_canopy_exchange_log(x, 0,
+                                    "upstream sent a response without an end",
                                     "reading response body from upstream");
             x->cut = 1;
             ngx_canopy_exchange_finish(x, CANOPY_OK);
             return NGX_DONE;
 
         default: /* CANOPY_ANSWER_BAD_HEAD */
-            ngx_canopy_exchange_log(x, 0, "sent an invalid response header",
+            ngx_canopy_exchange_log(x, 0,
+                                    "upstream sent an invalid response header",
                                     "reading response header from upstream");
             ngx_canopy_exchange_finish(x, CANOPY_HTTP_PROTOCOL_ERROR);
             return NGX_DONE;
@@ -280,6 +282,7 @@ ngx_canopy_transfer_head(ngx_canopy_exchange_t *x)
         ngx_del_timer(c->write);
     }
 
+    x->answered = 1;
     x->step = NGX_CANOPY_EXCHANGE_BODY;
     x->log->action = "reading response body from upstream";
 
@@ -369,7 +372,8 @@ ngx_canopy_transfer_eof(ngx_canopy_exchange_t *x, ngx_int_t rc)
         if (rc == NGX_ERROR
             || canopy_answer_eof(&x->answer) != CANOPY_ANSWER_DONE)
         {
-            ngx_canopy_exchange_log(x, 0, "prematurely closed connection",
+            ngx_canopy_exchange_log(x, 0,
+                                    "upstream prematurely closed connection",
                                     "reading response body from upstream");
             x->cut = 1;
         }
@@ -381,7 +385,8 @@ ngx_canopy_transfer_eof(ngx_canopy_exchange_t *x, ngx_int_t rc)
     x->stale = (x->reused && !x->received);
 
     if (!x->stale) {
-        ngx_canopy_exchange_log(x, 0, "prematurely closed connection",
+        ngx_canopy_exchange_log(x, 0,
+                                "upstream prematurely closed connection",
                                 "reading response header from upstream");
     }
 

@@ -177,14 +177,14 @@ ngx_canopy_variable_upstream_status(ngx_http_request_t *r,
 
     x = ngx_canopy_last_exchange(ctx);
 
-    if (x == NULL || x->state == NULL || x->state->status == 0) {
+    if (x == NULL || !x->answered) {
         return;
     }
 
     value->data = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
 
     if (value->data) {
-        value->len = ngx_sprintf(value->data, "%ui", x->state->status)
+        value->len = ngx_sprintf(value->data, "%ud", x->answer.status)
                      - value->data;
     }
 }

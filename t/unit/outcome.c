@@ -171,7 +171,12 @@ check_meaning(const meaning_case_t *c)
     }
 
     ok(same && m.status == c->client && m.effect == c->effect
-       && m.retry_after == c->retry_after,
+       && m.retry_after == c->retry_after
+       && m.authenticated == (c->client == 204
+                              || (c->client == c->status
+                                  && strchr("\x04\x09\x0a\x16",
+                                            (int) c->status - 400) != NULL
+                                  && c->status < 423)),
        "upstream %u, body %d: %u %s", c->status, c->body, c->client, c->type);
 }
 
