@@ -153,12 +153,11 @@ static ngx_int_t
 ngx_canopy_check_environment(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 {
     ngx_str_t                  name;
-    ngx_uint_t                 i;
-    ngx_list_part_t           *part;
     ngx_table_elt_t           *h;
     ngx_canopy_loc_conf_t     *conf;
     ngx_canopy_main_conf_t    *mcf;
     ngx_canopy_environment_t  *env;
+    ngx_canopy_header_walk_t   walk;
 
     conf = ngx_http_get_module_loc_conf(r, ngx_canopy_module);
 
@@ -183,27 +182,16 @@ ngx_canopy_check_environment(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 
     ctx->environment = env;
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
+    ngx_canopy_header_walk(r, &walk);
 
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
+    for ( ;; ) {
+        h = ngx_canopy_header_next(&walk, &ngx_canopy_header_environment);
+        if (h == NULL) {
+            return NGX_DECLINED;
         }
 
-        if (!ngx_canopy_header_is(&h[i], &ngx_canopy_header_environment)) {
-            continue;
-        }
-
-        if (h[i].value.len != env->name.len
-            || ngx_memcmp(h[i].value.data, env->name.data, env->name.len) != 0)
+        if (h->value.len != env->name.len
+            || ngx_memcmp(h->value.data, env->name.data, env->name.len) != 0)
         {
             ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                           "client sent \"Canopy-Environment\" of another "
@@ -212,8 +200,6 @@ ngx_canopy_check_environment(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
                                      0);
         }
     }
-
-    return NGX_DECLINED;
 }
 
 

@@ -97,33 +97,21 @@ ngx_canopy_get_ctx(ngx_http_request_t *r)
 static ngx_int_t
 ngx_canopy_request_id(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 {
-    ngx_uint_t                  i, n;
-    ngx_list_part_t            *part;
+    ngx_uint_t                  n;
     ngx_table_elt_t            *h;
     ngx_canopy_main_conf_t     *mcf;
+    ngx_canopy_header_walk_t    walk;
     ngx_http_variable_value_t  *v;
 
-    n = 0;
+    ngx_canopy_header_walk(r, &walk);
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
+    for (n = 0; /* void */ ; n++) {
+        h = ngx_canopy_header_next(&walk, &ngx_canopy_header_request_id);
+        if (h == NULL) {
+            break;
         }
 
-        if (ngx_canopy_header_is(&h[i], &ngx_canopy_header_request_id)) {
-            ctx->request_id = h[i].value;
-            n++;
-        }
+        ctx->request_id = h->value;
     }
 
     if (n == 1 && ngx_canopy_request_id_valid(&ctx->request_id)) {
@@ -167,6 +155,34 @@ ngx_canopy_request_id_valid(ngx_str_t *value)
     }
 
     return 1;
+}
+
+
+ngx_table_elt_t *
+ngx_canopy_header_next(ngx_canopy_header_walk_t *walk, ngx_str_t *lowcase)
+{
+    ngx_table_elt_t  *h;
+
+    for ( ;; ) {
+
+        if (walk->next == walk->part->nelts) {
+            if (walk->part->next == NULL) {
+                return NULL;
+            }
+
+            walk->part = walk->part->next;
+            walk->next = 0;
+            continue;
+        }
+
+        h = (ngx_table_elt_t *) walk->part->elts + walk->next++;
+
+        if (h->key.len == lowcase->len
+            && ngx_memcmp(h->lowcase_key, lowcase->data, lowcase->len) == 0)
+        {
+            return h;
+        }
+    }
 }
 
 

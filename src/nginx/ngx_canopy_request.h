@@ -69,15 +69,27 @@ ngx_canopy_ctx_t *ngx_canopy_get_ctx(ngx_http_request_t *r);
 
 
 /*
- * Is this a header of that name, given in lower case?
+ * A walk over the headers that the client sent.
  */
 
-static ngx_inline ngx_uint_t
-ngx_canopy_header_is(ngx_table_elt_t *h, ngx_str_t *lowcase)
+typedef struct {
+    ngx_list_part_t           *part;
+    ngx_uint_t                 next;
+} ngx_canopy_header_walk_t;
+
+static ngx_inline void
+ngx_canopy_header_walk(ngx_http_request_t *r, ngx_canopy_header_walk_t *walk)
 {
-    return h->key.len == lowcase->len
-           && ngx_memcmp(h->lowcase_key, lowcase->data, lowcase->len) == 0;
+    walk->part = &r->headers_in.headers.part;
+    walk->next = 0;
 }
+
+/*
+ * In:      lowcase, a name in lower case.
+ * Returns  the next header of that name, or NULL.
+ */
+ngx_table_elt_t *ngx_canopy_header_next(ngx_canopy_header_walk_t *walk,
+    ngx_str_t *lowcase);
 
 
 /*
