@@ -22,15 +22,24 @@ http {
     canopy_environment live {
         server            http://127.0.0.1:%%PORT_canopy%%/tasking;
         bearer_token_file %%DIR%%/token;
-        read_timeout      1s;
         keepalive_timeout 60s;
+    }
+    canopy_environment hasty {
+        server            http://127.0.0.1:%%PORT_canopy%%/tasking;
+        bearer_token_file %%DIR%%/token;
+        read_timeout      1s;
+        keepalive         0;
+    }
+    map $http_x_request_id $environment {
+        default           live;
+        ~^stalled         hasty;
     }
     log_format ends '$http_x_request_id $status $canopy_outcome [$canopy_error] $upstream_status';
     server {
         listen 127.0.0.1:%%PORT_http%%;
         listen 127.0.0.1:%%PORT_h2%% http2;
         access_log %%DIR%%/ends.log ends;
-        location /live/ { canopy_pass live; }
+        location /live/ { canopy_pass $environment; }
     }
 }
 EOC

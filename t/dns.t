@@ -59,7 +59,7 @@ $t->conf(<<"EOC");
 http {
     %%HTTP%%
     resolver 127.0.0.1:%%PORT_dns%%;
-    resolver_timeout 1s;
+    resolver_timeout 2s;
     @blocks
     server {
         listen 127.0.0.1:%%PORT_http%%;

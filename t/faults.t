@@ -64,7 +64,7 @@ http {
     canopy_environment hooked {
         server            http://127.0.0.1:%%PORT_hooked%%/tasking;
         bearer_token_file %%DIR%%/token;
-        read_timeout      1s;
+        read_timeout      3s;
     }
     log_format times '$http_x_request_id $request_time';
     server {

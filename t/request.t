@@ -65,7 +65,7 @@ http {
         keepalive         0;
     }
     log_format ids '\$http_x_request_id|\$request_id|\$canopy_outcome|\$status';
-    client_body_timeout 500ms;
+    client_body_timeout 1500ms;
     server {
         listen 127.0.0.1:%%PORT_http%%;
         access_log %%DIR%%/ids.log ids;
