@@ -8,22 +8,25 @@ use v5.36;
 use Carp qw(croak);
 use Exporter qw(import);
 use Fcntl qw(:DEFAULT :flock);
+use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP;
 use POSIX ();
 
-use Canopy::Process qw(spawn end_process);
+use Canopy::Process qw(spawn end_process wait_until);
 
 our @EXPORT_OK = qw(reply);
 
 my $json = JSON::PP->new->ascii->canonical;     # bytes above 127 as \u00XX: they come back as the same bytes
 
-# Options: log (file), port or unix, address (127.0.0.1), handler, hook, tls ({cert, key, chain, client_ca, SSL_...}).
+# Options: log (file), port or unix, address (127.0.0.1), handler, hook, tls ({cert, key, chain, client_ca, SSL_...});
+# or serve, a sub that gets this object, a Connection and its number and does everything itself.
 sub new ($class, %self) {
     my $self = bless \%self, $class;
     my $listener = $self->_listen;
-    my $context = $self->{tls} && _tls_context($self->{tls});
+    my $context = $self->{tls} && !$self->{serve} && tls_context($self->{tls});
+    unlink $self->_deaf_file;
 
     $self->{pid} = spawn(sub { $self->_accept($listener, $context) });
     return $self;
@@ -33,6 +36,18 @@ sub stop ($self) {
     end_process(delete $self->{pid}) if $self->{pid};
     unlink $self->{unix} if $self->{unix};
 }
+
+# Closes the listener, so that connects are refused; open connections live on.  listens() opens it again.  Both return
+# when it is done, and may be called by the test or by a connection's process.
+sub deaf ($self)    { return $self->_signal('USR1', 1) }
+sub listens ($self) { return $self->_signal('USR2', 0) }
+
+sub _signal ($self, $signal, $deaf) {
+    kill $signal, $self->{acceptor} // $self->{pid};
+    return wait_until(sub { !!$deaf == !!-e $self->_deaf_file }) || croak "the listener does not obey to $signal";
+}
+
+sub _deaf_file ($self) { return "$self->{log}.deaf" }
 
 # All that was noted: {event => 'accept' | 'tls_error' | 'request' | 'died', conn_no, ...} in the order of time.
 sub events ($self) {
@@ -53,7 +68,7 @@ sub _listen ($self) {
 }
 
 # One context for all connections, so that TLS sessions can be resumed.
-sub _tls_context ($tls) {
+sub tls_context ($tls) {
     require IO::Socket::SSL;
     my %options = $tls->%*;
     my ($cert, $key, $ca, $chain, $client_ca) = delete @options{qw(cert key ca chain client_ca)};
@@ -66,14 +81,23 @@ sub _tls_context ($tls) {
 
 sub _accept ($self, $listener, $context) {
     local $SIG{CHLD} = 'IGNORE';
+    local $SIG{USR1} = sub { close $listener if $listener; undef $listener; _touch($self->_deaf_file) };
+    local $SIG{USR2} = sub { $listener //= $self->_listen; unlink $self->_deaf_file };
+    $self->{acceptor} = $$;
+
+    # a signal may come just before a call that blocks: none blocks for long
     for (my $no = 1; ; ) {
-        my $socket = $listener->accept or next;
+        if (!$listener || !IO::Select->new($listener)->can_read(0.1)) {
+            select undef, undef, undef, 0.01 if !$listener;
+            next;
+        }
+        my $socket = $listener && $listener->accept or next;
         my $conn_no = $no++;
         spawn(sub {
-            local $SIG{CHLD} = 'DEFAULT';
+            local @SIG{qw(CHLD USR1 USR2)} = ('DEFAULT') x 3;
             close $listener;
             eval { $self->_serve($socket, $conn_no, $context); 1 }
-                or $self->_note({ event => 'died', conn_no => $conn_no, message => "$@" });
+                or $self->note({ event => 'died', conn_no => $conn_no, message => "$@" });
         });
         close $socket;
     }
@@ -82,20 +106,21 @@ sub _accept ($self, $listener, $context) {
 sub _serve ($self, $socket, $conn_no, $context) {
     my $conn = Canopy::Upstream::Connection->new($socket);
     my %about = (conn_no => $conn_no);
-    $self->_note({ event => 'accept', %about });
+    $self->note({ event => 'accept', %about });
+    return $self->{serve}->($self, $conn, $conn_no) if $self->{serve};
 
     if ($self->{hook}) {
         return $conn->close if ($self->{hook}->($conn, $conn_no) // '') eq 'close';
     }
     if ($context) {
-        my $tls = IO::Socket::SSL->start_SSL($socket, SSL_server => 1, SSL_reuse_ctx => $context)
-            or return $self->_note({ event => 'tls_error', %about, message => IO::Socket::SSL::errstr() });
+        my $tls = $conn->start_tls($context)
+            or return $self->note({ event => 'tls_error', %about, message => IO::Socket::SSL::errstr() });
         %about = (%about, sni => $tls->get_servername, tls_version => $tls->get_sslversion,
                   tls_reused => $tls->get_session_reused ? 1 : 0);
     }
 
     for (my $req_no = 1; my $req = $conn->read_request; $req_no++) {
-        $req = $self->_note({ event => 'request', %about, req_no => $req_no, %$req });
+        $req = $self->note({ event => 'request', %about, req_no => $req_no, %$req });
         my $answer = $self->{handler} ? $self->{handler}->($conn, $req, $req->{n}) : reply(204);
         last if $conn->{closed};
         next if !defined $answer;
@@ -107,13 +132,17 @@ sub _serve ($self, $socket, $conn_no, $context) {
 }
 
 # Writes a line; a request gets its number.
-sub _note ($self, $event) {
+sub note ($self, $event) {
     sysopen my $fh, $self->{log}, O_WRONLY | O_APPEND | O_CREAT or croak "$self->{log}: $!";
     flock $fh, LOCK_EX;
     $event->{n} = _next("$self->{log}.count") if $event->{event} eq 'request';
     syswrite $fh, $json->encode($event) . "\n";
     close $fh;
     return bless $event, 'Canopy::Upstream::Request';
+}
+
+sub _touch ($file) {
+    sysopen my $fh, $file, O_WRONLY | O_CREAT or croak "$file: $!";
 }
 
 sub _next ($file) {
@@ -142,8 +171,10 @@ sub header ($self, $name) { return join ', ', map { $_->[1] } grep { lc $_->[0] 
 package Canopy::Upstream::Connection;
 
 use IO::Select;
-use Socket qw(SOL_SOCKET SO_LINGER);
+use Socket qw(MSG_PEEK SOL_SOCKET SO_LINGER);
 use Time::HiRes ();
+
+use constant SIOCOUTQNSD => 0x894b;
 
 sub new ($class, $socket) { return bless { socket => $socket, bytes => '' }, $class }
 
@@ -167,8 +198,26 @@ sub close ($self) {
 sub reset ($self) {
     $self->{closed} = 1;
     setsockopt $self->{socket}, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0;
-    my $fd = fileno $self->{socket};
-    POSIX::close($fd);
+    $self->cut;
+}
+
+# Closes; over TLS without a word of it, as an attacker would do.
+sub cut ($self) {
+    $self->{closed} = 1;
+    POSIX::close(fileno $self->{socket});
+}
+
+# Waits until all that was sent is out: what a reset drops is then at most what the peer has not read.
+sub flush ($self) {
+    return Canopy::Process::wait_until(sub {
+        my $unsent = pack 'i', 0;
+        return !ioctl($self->{socket}, SIOCOUTQNSD, $unsent) || unpack('i', $unsent) == 0;
+    });
+}
+
+# Starts TLS on this connection; false if the handshake fails, $IO::Socket::SSL::SSL_ERROR says why.
+sub start_tls ($self, $context) {
+    return IO::Socket::SSL->start_SSL($self->{socket}, SSL_server => 1, SSL_reuse_ctx => $context);
 }
 
 # No more bytes from us; we can still read.
@@ -189,6 +238,29 @@ sub wait_closed ($self, $timeout = 5) {
         $self->read($left);
     }
     return $self->{eof};
+}
+
+# The first line that has come or comes, which stays unread; undef when the peer closes.
+sub peek_line ($self) {
+    my $socket = $self->{socket};
+    while ($self->{bytes} !~ /\n/) {
+        my $bytes = '';
+        if ($socket->isa('IO::Socket::SSL')) { $socket->peek($bytes, 16384) or return }
+        else { defined recv $socket, $bytes, 16384, MSG_PEEK or return; length $bytes or return }
+
+        return $1 if "$self->{bytes}$bytes" =~ /^([^\n]*)\n/;
+        Time::HiRes::sleep(0.001);
+    }
+    return $self->{bytes} =~ s/\n.*//sr;
+}
+
+# Reads so many bytes of the request, no more.
+sub read_bytes ($self, $length) {
+    while (length $self->{bytes} < $length) {
+        my $left = $length - length $self->{bytes};
+        sysread $self->{socket}, $self->{bytes}, $left, length $self->{bytes} or last;
+    }
+    return substr $self->{bytes}, 0, $length, '';
 }
 
 # One request: head and body. Undef when the peer closes.
