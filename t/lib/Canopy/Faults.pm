@@ -33,7 +33,6 @@ use Carp qw(croak);
 use Exporter qw(import);
 use Fcntl qw(O_APPEND O_CREAT O_WRONLY);
 use IO::Socket::INET;
-use Socket qw(IPPROTO_TCP TCP_NODELAY);
 
 use Canopy::FaultTable qw(fault fault_names);
 use Canopy::Upstream;
@@ -178,7 +177,6 @@ sub _end ($m, $conn, $fault) {
 }
 
 sub _trickle ($conn, $bytes) {
-    setsockopt $conn->{socket}, IPPROTO_TCP, TCP_NODELAY, 1;
     for my $byte (split //, $bytes) {
         $conn->print($byte) or return;
         $conn->sleep(0.0005);

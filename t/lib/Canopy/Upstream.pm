@@ -171,12 +171,16 @@ sub header ($self, $name) { return join ', ', map { $_->[1] } grep { lc $_->[0] 
 package Canopy::Upstream::Connection;
 
 use IO::Select;
-use Socket qw(MSG_PEEK SOL_SOCKET SO_LINGER);
+use Socket qw(IPPROTO_TCP MSG_PEEK SOL_SOCKET SO_LINGER TCP_NODELAY);
 use Time::HiRes ();
 
 use constant SIOCOUTQNSD => 0x894b;
 
-sub new ($class, $socket) { return bless { socket => $socket, bytes => '' }, $class }
+# What is sent goes out at once, in as many segments.
+sub new ($class, $socket) {
+    setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1 if $socket->isa('IO::Socket::INET');
+    return bless { socket => $socket, bytes => '' }, $class;
+}
 
 # Sends bytes; false if the peer is gone.
 sub print ($self, $bytes) {
