@@ -160,6 +160,7 @@ sub _request_faults () {
     for my $point (@points) {
         my ($name, $received, $said, $bytes, $default) = @$point;
         for my $act (qw(close cut reset stall half garbage)) {
+            next if "$act-$name" eq 'stall-answer';     # not to be told from a connection that is kept
             my $garbage = $act eq 'garbage';
             my $tells = $garbage && $said ne 'head' ? 'garbage' : $said;
             $faults{"$act-$name"} = {
@@ -175,8 +176,10 @@ sub _request_faults () {
                            makes => $makes, does => "answers, and what is odd is: $odd", %more };
         $faults{$name}{what} = "$faults{$name}{received}, $faults{$name}{said}";
     }
-    $faults{gone} = { $faults{'close-wait'}->%*, deaf => 1, does => 'closes when nobody listens any more' };
-    $faults{last} = { $faults{'close-answer'}->%*, deaf => 1, does => 'answers and closes when nobody listens any more' };
+    for my $turns (qw(deaf full)) {
+        $faults{"close-$turns"} = { $faults{'close-wait'}->%*, turns => $turns, does => "closes; the listener is $turns" };
+        $faults{"answer-$turns"} = { $faults{'close-answer'}->%*, turns => $turns, does => "answers; the listener is $turns" };
+    }
 }
 
 sub _line ($status) { return "HTTP/1.1 $status Said by the test\r\n" }

@@ -16,8 +16,9 @@ package Canopy::Faults;
 #
 # Options: tls (a certificate, see Canopy::Test), wrong (bad certificates as well, for the certificate faults), address,
 # port, unix, stall (20 seconds, of a stall), late (2 seconds, of a late answer), before (a sub that gets each copy
-# before it is answered), full (a listener that never accepts and whose queue is full; it has no plan).
-# deaf($t, $name) and listens($t, $name): connections are refused, and taken again.
+# before it is answered).
+# deaf($t, $name), full($t, $name), listens($t, $name): from then on new connections are refused, are not answered
+# because the listener's queue is full, are taken again.
 #
 # A copy: task, copy_no, machine, conn_no, req_no (above 1: on a kept connection), fault, credential,
 #     received  whole; part (it began to come, and the rest was not read); unread (it came, and nobody read it)
@@ -32,25 +33,23 @@ use v5.36;
 use Carp qw(croak);
 use Exporter qw(import);
 use Fcntl qw(O_APPEND O_CREAT O_WRONLY);
-use IO::Socket::INET;
 
 use Canopy::FaultTable qw(fault fault_names);
 use Canopy::Upstream;
 
-our @EXPORT = qw(machine truth connections deaf listens fault fault_names);
+our @EXPORT = qw(machine truth connections deaf full listens fault fault_names);
 
 sub machine ($t, $name, %opt) {
     my %m = (stall => 20, late => 2, name => $name, copies => $t->path('copies'), %opt);
-    return _full($t, $name, %m) if $m{full};
-
     mkdir $m{copies};
     $m{contexts} = _contexts($t, %m) if $m{tls};
     $t->upstream($name, serve => sub ($upstream, $conn, $conn_no) { _serve(\%m, $upstream, $conn, $conn_no) },
                  map { defined $m{$_} ? ($_ => $m{$_}) : () } qw(address port unix));
 }
 
-sub deaf ($t, $name)    { return $t->{upstreams}{$name}->deaf }
-sub listens ($t, $name) { return $t->{upstreams}{$name}->listens }
+sub listens ($t, $name) { return $t->{upstreams}{$name}->turn('open') }
+sub deaf ($t, $name)    { return $t->{upstreams}{$name}->turn('deaf') }
+sub full ($t, $name)    { return $t->{upstreams}{$name}->turn('full') }
 
 # What is known of each task's copies, in the order in which they came; of a machine, or of several that serve the same.
 sub truth ($t, @names) {
@@ -77,15 +76,6 @@ sub _contexts ($t, %m) {
     );
     return { good => Canopy::Upstream::tls_context($m{tls}),
              map { $_ => Canopy::Upstream::tls_context($wrong{$_}) } keys %wrong };
-}
-
-sub _full ($t, $name, %m) {
-    my $port = $m{port} // $t->port($name);
-    my $address = $m{address} // '127.0.0.1';
-    my $listener = IO::Socket::INET->new(LocalAddr => $address, LocalPort => $port, ReuseAddr => 1, Listen => 1)
-        or croak "$address:$port: $!";
-    my @queued = map { IO::Socket::INET->new(PeerAddr => $address, PeerPort => $port, Blocking => 0) } 1 .. 8;
-    push $t->{reserved}->@*, $listener, @queued;
 }
 
 # ------------------------------------------------------------------------------------------------------ a connection
@@ -150,7 +140,7 @@ sub _copy ($m, $upstream, $conn, $copy, $fault) {
     $m->{before}->($copy) if $m->{before};
     $upstream->note($copy);
 
-    $upstream->deaf if $fault->{deaf};
+    $upstream->turn($fault->{turns}) if $fault->{turns};
     $conn->sleep($m->{late}) if $fault->{late};
     my $written = $fault->{trickle} ? _trickle($conn, $fault->{bytes}) : $conn->print($fault->{bytes});
     $upstream->note({ %$copy, late => 1 }) if !$written;

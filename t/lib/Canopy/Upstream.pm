@@ -26,7 +26,6 @@ sub new ($class, %self) {
     my $self = bless \%self, $class;
     my $listener = $self->_listen;
     my $context = $self->{tls} && !$self->{serve} && tls_context($self->{tls});
-    unlink $self->_deaf_file;
 
     $self->{pid} = spawn(sub { $self->_accept($listener, $context) });
     return $self;
@@ -37,17 +36,14 @@ sub stop ($self) {
     unlink $self->{unix} if $self->{unix};
 }
 
-# Closes the listener, so that connects are refused; open connections live on.  listens() opens it again.  Both return
-# when it is done, and may be called by the test or by a connection's process.
-sub deaf ($self)    { return $self->_signal('USR1', 1) }
-sub listens ($self) { return $self->_signal('USR2', 0) }
-
-sub _signal ($self, $signal, $deaf) {
-    kill $signal, $self->{acceptor} // $self->{pid};
-    return wait_until(sub { !!$deaf == !!-e $self->_deaf_file }) || croak "the listener does not obey to $signal";
+# What the listener does, from now on and for new connections only: open; deaf, connections are refused; full, its queue is
+# full. May be called by the test or by a connection's process, and returns when it is so.
+sub turn ($self, $state) {
+    my $file = "$self->{log}.state";
+    _put("$file.wanted", $state);
+    kill 'USR1', $self->{acceptor} // $self->{pid};
+    return wait_until(sub { _get($file) eq $state }) || croak "the listener is not $state";
 }
-
-sub _deaf_file ($self) { return "$self->{log}.deaf" }
 
 # All that was noted: {event => 'accept' | 'tls_error' | 'request' | 'died', conn_no, ...} in the order of time.
 sub events ($self) {
@@ -55,16 +51,21 @@ sub events ($self) {
     return map { bless $json->decode($_), 'Canopy::Upstream::Request' } <$fh>;
 }
 
-sub _listen ($self) {
+sub _listen ($self, $backlog = 128) {
     if ($self->{unix}) {
         unlink $self->{unix};
-        my $listener = IO::Socket::UNIX->new(Local => $self->{unix}, Listen => 128) or croak "$self->{unix}: $!";
+        my $listener = IO::Socket::UNIX->new(Local => $self->{unix}, Listen => $backlog) or croak "$self->{unix}: $!";
         chmod 0666, $self->{unix};
         return $listener;
     }
     my $address = $self->{address} // '127.0.0.1';
-    return IO::Socket::INET->new(LocalAddr => $address, LocalPort => $self->{port}, ReuseAddr => 1, Listen => 128)
+    return IO::Socket::INET->new(LocalAddr => $address, LocalPort => $self->{port}, ReuseAddr => 1, Listen => $backlog)
         || croak "$address:$self->{port}: $!";
+}
+
+sub _connect ($self) {
+    return $self->{unix} ? IO::Socket::UNIX->new(Peer => $self->{unix}, Blocking => 0)
+        : IO::Socket::INET->new(PeerAddr => $self->{address} // '127.0.0.1', PeerPort => $self->{port}, Blocking => 0);
 }
 
 # One context for all connections, so that TLS sessions can be resumed.
@@ -81,20 +82,27 @@ sub tls_context ($tls) {
 
 sub _accept ($self, $listener, $context) {
     local $SIG{CHLD} = 'IGNORE';
-    local $SIG{USR1} = sub { close $listener if $listener; undef $listener; _touch($self->_deaf_file) };
-    local $SIG{USR2} = sub { $listener //= $self->_listen; unlink $self->_deaf_file };
+    my ($state, @queue) = ('open');
+    local $SIG{USR1} = sub {
+        close $_ for grep { $_ } $listener, @queue;
+        $state = _get("$self->{log}.state.wanted");
+        $listener = $state ne 'deaf' && $self->_listen($state eq 'full' ? 1 : 128);
+        @queue = $state eq 'full' ? map { $self->_connect } 1 .. 8 : ();
+        _put("$self->{log}.state", $state);
+    };
     $self->{acceptor} = $$;
 
     # a signal may come just before a call that blocks: none blocks for long
     for (my $no = 1; ; ) {
-        if (!$listener || !IO::Select->new($listener)->can_read(0.1)) {
-            select undef, undef, undef, 0.01 if !$listener;
+        if ($state ne 'open') {
+            select undef, undef, undef, 0.1;
             next;
         }
-        my $socket = $listener && $listener->accept or next;
+        next if !IO::Select->new($listener)->can_read(1) || $state ne 'open';
+        my $socket = $listener->accept or next;
         my $conn_no = $no++;
         spawn(sub {
-            local @SIG{qw(CHLD USR1 USR2)} = ('DEFAULT') x 3;
+            local @SIG{qw(CHLD USR1)} = ('DEFAULT') x 2;
             close $listener;
             eval { $self->_serve($socket, $conn_no, $context); 1 }
                 or $self->note({ event => 'died', conn_no => $conn_no, message => "$@" });
@@ -141,8 +149,17 @@ sub note ($self, $event) {
     return bless $event, 'Canopy::Upstream::Request';
 }
 
-sub _touch ($file) {
-    sysopen my $fh, $file, O_WRONLY | O_CREAT or croak "$file: $!";
+# A file with one word, replaced in one step.
+sub _put ($file, $word) {
+    open my $fh, '>', "$file.$$" or croak "$file: $!";
+    print $fh $word;
+    close $fh or croak "$file: $!";
+    rename "$file.$$", $file or croak "$file: $!";
+}
+
+sub _get ($file) {
+    open my $fh, '<', $file or return '';
+    return <$fh> // '';
 }
 
 sub _next ($file) {
