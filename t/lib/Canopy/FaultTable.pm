@@ -142,7 +142,7 @@ sub _connection_faults () {
     }
     $add->('alert-handshake', point => 'handshake', does => 'refuses the handshake', what => 'no request could come',
            then => 'close', makes => sub ($s) { "\x15\x03\x03\x00\x02\x02\x28" });
-    $add->("certificate-$_", point => 'handshake', certificate => $_, does => "shows a certificate that is wrong: $_",
+    $add->("certificate-$_", point => 'handshake', certificate => $_, then => 'close', does => "shows a certificate that is wrong: $_",
            what => 'no request came if the client looked') for qw(name expired unknown);
 
     my %attributed = (point => 'connected', attributed => 1, received => 'unread');

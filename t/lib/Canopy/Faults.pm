@@ -68,14 +68,19 @@ sub connections ($t, $name) { return scalar grep { $_->{event} eq 'accept' } $t-
 
 # ------------------------------------------------------------------------------------------------------- listening
 
+# Certificates and contexts are the same for all machines of a test.
 sub _contexts ($t, %m) {
-    my %wrong = !$m{wrong} ? () : (
-        name    => $t->certificate('wrong-name', san => 'DNS:other.example'),
-        expired => $t->certificate('wrong-expired', expired => 1),
-        unknown => $t->certificate('wrong-unknown', self_signed => 1),
-    );
-    return { good => Canopy::Upstream::tls_context($m{tls}),
-             map { $_ => Canopy::Upstream::tls_context($wrong{$_}) } keys %wrong };
+    my %certificates = (good => $m{tls});
+    if ($m{wrong}) {
+        $t->{wrong_certificates} //= {
+            name    => $t->certificate('wrong-name', san => 'DNS:other.example'),
+            expired => $t->certificate('wrong-expired', expired => 1),
+            unknown => $t->certificate('wrong-unknown', self_signed => 1),
+        };
+        %certificates = (%certificates, $t->{wrong_certificates}->%*);
+    }
+    return { map { $_ => $t->{fault_contexts}{$certificates{$_}{cert}} //= Canopy::Upstream::tls_context($certificates{$_}) }
+             keys %certificates };
 }
 
 # ------------------------------------------------------------------------------------------------------ a connection
@@ -137,9 +142,9 @@ sub _copy ($m, $upstream, $conn, $copy, $fault) {
               credential => $req && _credential($req));
     $copy->{received} = 'part' if $fault->{received} eq 'whole' && !$req;
 
-    $m->{before}->($copy) if $m->{before};
     $upstream->note($copy);
 
+    $m->{before}->($copy) if $m->{before};
     $upstream->turn($fault->{turns}) if $fault->{turns};
     $conn->sleep($m->{late}) if $fault->{late};
     my $written = $fault->{trickle} ? _trickle($conn, $fault->{bytes}) : $conn->print($fault->{bytes});

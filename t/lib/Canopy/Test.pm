@@ -55,10 +55,11 @@ my @tests;
 
 # ---------------------------------------------------------------------------------------------- directory and files
 
-# Options: workers (1), module => 0 (nginx without the module), http_port ('http': the port name requests go to).
+# Options: workers (1), connections (512, of a worker), module => 0 (nginx without the module), http_port ('http': the
+# port name requests go to).
 sub new ($class, %opt) {
     my $t = bless {
-        workers => 1, module => 1, http_port => 'http', %opt,
+        workers => 1, connections => 512, module => 1, http_port => 'http', %opt,
         pid => $$, dir => File::Temp::tempdir('canopy-test-XXXXXXXX', TMPDIR => 1),
         ports => {}, secrets => {}, upstreams => {}, sandboxes => {}, expected => [], faults => [],
     }, $class;
@@ -133,7 +134,7 @@ sub expand ($t, $text, $error_log) {
         defined $owner ? 'user www-data;' : (),
         $error_log eq 'error.log' ? 'pid %%DIR%%/nginx.pid;' : 'pid %%DIR%%/conf-test.pid;',
         "error_log %%DIR%%/$error_log debug;",
-        'events { worker_connections 512; }';
+        "events { worker_connections $t->{connections}; }";
 
     my $http = join "\n    ",
         (map { "${_}_temp_path %%DIR%%/temp_$_;" } qw(client_body proxy fastcgi uwsgi scgi)),

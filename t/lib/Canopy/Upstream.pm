@@ -26,7 +26,7 @@ sub new ($class, %self) {
     my $self = bless \%self, $class;
     my $listener = $self->_listen;
     my $context = $self->{tls} && !$self->{serve} && tls_context($self->{tls});
-
+    unlink "$self->{log}.state";
     $self->{pid} = spawn(sub { $self->_accept($listener, $context) });
     return $self;
 }
@@ -41,6 +41,7 @@ sub stop ($self) {
 sub turn ($self, $state) {
     my $file = "$self->{log}.state";
     _put("$file.wanted", $state);
+    wait_until(sub { _get($file) });
     kill 'USR1', $self->{acceptor} // $self->{pid};
     return wait_until(sub { _get($file) eq $state }) || croak "the listener is not $state";
 }
@@ -91,6 +92,7 @@ sub _accept ($self, $listener, $context) {
         _put("$self->{log}.state", $state);
     };
     $self->{acceptor} = $$;
+    _put("$self->{log}.state", $state);
 
     # a signal may come just before a call that blocks: none blocks for long
     for (my $no = 1; ; ) {
