@@ -6,6 +6,6 @@ use v5.36;
 use Canopy::Matrix;
 use Canopy::Test;
 
-my $t = Canopy::Test->new(connections => 1000);
+my $t = Canopy::Test->new(worker_connections => 1000);
 run_cases($t, 't/cases/faults/addresses');
 $t->done;

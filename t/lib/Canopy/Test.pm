@@ -55,11 +55,11 @@ my @tests;
 
 # ---------------------------------------------------------------------------------------------- directory and files
 
-# Options: workers (1), connections (512, of a worker), module => 0 (nginx without the module), http_port ('http': the
-# port name requests go to).
+# Options: workers (1), worker_connections (512), log_level (debug, of the error log), module => 0 (nginx without the
+# module), http_port ('http': the port name requests go to).
 sub new ($class, %opt) {
     my $t = bless {
-        workers => 1, connections => 512, module => 1, http_port => 'http', %opt,
+        workers => 1, worker_connections => 512, log_level => 'debug', module => 1, http_port => 'http', %opt,
         pid => $$, dir => File::Temp::tempdir('canopy-test-XXXXXXXX', TMPDIR => 1),
         ports => {}, secrets => {}, upstreams => {}, sandboxes => {}, expected => [], faults => [],
     }, $class;
@@ -92,6 +92,11 @@ sub read ($t, $file) {
 # A file with a secret, readable for nginx's workers and replaced in one step. The secret must not show in any log.
 sub secret ($t, $file, $secret) {
     $t->plant($secret);
+    return $t->secret_file($file, $secret);
+}
+
+# The same, where the secret itself or a part of it is planted already.
+sub secret_file ($t, $file, $secret) {
     my $new = $t->write("$file.new", "$secret\n", 0640);
     chown 0, (getpwnam 'www-data')[3], $new if defined $owner;
     rename $new, $t->path($file) or croak "$file: $!";
@@ -133,8 +138,8 @@ sub expand ($t, $text, $error_log) {
         'daemon on;', 'master_process on;', "worker_processes $t->{workers};",
         defined $owner ? 'user www-data;' : (),
         $error_log eq 'error.log' ? 'pid %%DIR%%/nginx.pid;' : 'pid %%DIR%%/conf-test.pid;',
-        "error_log %%DIR%%/$error_log debug;",
-        "events { worker_connections $t->{connections}; }";
+        "error_log %%DIR%%/$error_log $t->{log_level};",
+        "events { worker_connections $t->{worker_connections}; }";
 
     my $http = join "\n    ",
         (map { "${_}_temp_path %%DIR%%/temp_$_;" } qw(client_body proxy fastcgi uwsgi scgi)),
