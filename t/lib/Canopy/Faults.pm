@@ -16,7 +16,8 @@ package Canopy::Faults;
 #
 # Options: tls (a certificate, see Canopy::Test), wrong (bad certificates as well, for the certificate faults), address,
 # port, unix, stall (20 seconds, of a stall), late (2 seconds, of a late answer), before (a sub that gets each copy
-# before it is answered).
+# before it is answered), refuses (a sub that gets the credential of a request that was read, and the copy: it may name a
+# fault that is done instead of the planned one).
 # deaf($t, $name), full($t, $name), listens($t, $name): from then on new connections are refused, are not answered
 # because the listener's queue is full, are taken again.
 #
@@ -138,6 +139,8 @@ sub _copy ($m, $upstream, $conn, $copy, $fault) {
     } elsif ($fault->{received} eq 'part') {
         $conn->read_bytes(30);
     }
+    my $refusal = $req && $m->{refuses} && $m->{refuses}->(_credential($req), $copy);
+    $fault = fault($refusal) if $refusal;
     %$copy = (%$copy, (map { $_ => $fault->{$_} } qw(received said status type length late)), fault => $fault->{name},
               credential => $req && _credential($req));
     $copy->{received} = 'part' if $fault->{received} eq 'whole' && !$req;
