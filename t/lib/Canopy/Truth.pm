@@ -95,7 +95,7 @@ sub repeats ($copies) {
     for my $no (1 .. $#$copies) {
         my ($first, $repeat) = @$copies[$no - 1, $no];
         my $refused = ($first->{status} // 0) == 401;
-        my $stale = $first->{req_no} > 1 && $first->{said} eq 'nothing';
+        my $stale = $first->{req_no} > 1 && $first->{said} eq 'nothing' && $first->{fault} !~ /^stall/;
         push @faults, 'a repeat for no reason: ' . story($copies) if !$refused && !$stale;
         push @faults, 'the same credential was sent again: ' . story($copies)
             if $refused && defined $first->{credential} && defined $repeat->{credential}
