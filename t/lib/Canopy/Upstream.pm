@@ -87,7 +87,9 @@ sub _accept ($self, $listener, $context) {
     local $SIG{USR1} = sub {
         close $_ for grep { $_ } $listener, @queue;
         $state = _get("$self->{log}.state.wanted");
-        $listener = $state ne 'deaf' && $self->_listen($state eq 'full' ? 1 : 128);
+        undef $listener;
+        # a connection's process that has just begun may still hold the old one
+        $state eq 'deaf' || wait_until(sub { $listener = eval { $self->_listen($state eq 'full' ? 1 : 128) } }) || die $@;
         @queue = $state eq 'full' ? map { $self->_connect } 1 .. 8 : ();
         _put("$self->{log}.state", $state);
     };
