@@ -7,6 +7,8 @@
 #   make test       all tests
 #   make sanitize   the integration tests under ASan and UBSan
 #   make fuzz       each parser for a minute (SECONDS=60)
+#   make torture    ten minutes of cancels through random faults, reloads and
+#                   killed workers (SECONDS=600, SEED=...)
 
 # another nginx tree: make NGINX_SRC=/path/to/nginx-1.26.3
 NGINX_SRC ?= /usr/share/nginx/src
@@ -24,8 +26,6 @@ SOURCES := config ngx_canopy_module.c $(wildcard src/*/*.[ch])
 FUZZ    := $(patsubst t/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard t/fuzz/*.c))
 UNITS   := $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/*.c))
 TESTS   ?= $(sort $(wildcard t/*.t))
-
-SECONDS ?= 60
 
 PACKAGES := gcc make nginx nginx-dev libjansson-dev libssl-dev \
             clang libclang-rt-dev dpkg-dev ca-certificates openssl perl \
@@ -72,6 +72,9 @@ $(BUILD)/unit/%: t/unit/%.c t/unit/tap.h $(CORE) $(wildcard src/core/*.h)
 test: $(MODULE) $(UNITS) | need-test
 	prove -I t/lib $(sort $(UNITS)) $(TESTS)
 
+torture: $(MODULE) | need-test
+	perl -I t/lib t/torture $(or $(SECONDS),600) $(SEED)
+
 sanitize: | need-build need-test
 	t/sanitize $(BUILD)/sanitize $(TESTS)
 
@@ -82,7 +85,7 @@ $(BUILD)/fuzz/%: t/fuzz/%.c t/fuzz/fuzz.h $(CORE) $(wildcard src/core/*.h)
 	    -Isrc/core -o $@ $< $(CORE) -ljansson -lcrypto
 
 fuzz: need-fuzz $(FUZZ)
-	t/fuzz/run $(BUILD)/fuzz $(SECONDS)
+	t/fuzz/run $(BUILD)/fuzz $(or $(SECONDS),60)
 
 run: $(MODULE) | need-test
 	/usr/bin/python3 t/sandbox/run $(MODULE)
@@ -120,5 +123,5 @@ clean:
 	rm -rf $(BUILD)
 
 
-.PHONY: all unit test sanitize fuzz run demo deps need-build need-test \
+.PHONY: all unit test torture sanitize fuzz run demo deps need-build need-test \
         need-fuzz clean
