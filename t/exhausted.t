@@ -6,13 +6,13 @@ use Canopy::Client;
 use Canopy::Test;
 use Test::More;
 
-my $t = Canopy::Test->new;
+my $t = Canopy::Test->new(worker_connections => 24);
 my $id = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
 
 $t->secret('token', 'exhausted-upstream-credential');
 $t->expect_alert(qr/worker_connections are not enough/);
 
-my $conf = $t->expand(<<'EOC', 'error.log') =~ s/worker_connections 512/worker_connections 24/r;
+$t->conf(<<'EOC');
 %%HEAD%%
 http {
     %%HTTP%%
@@ -27,7 +27,6 @@ http {
     }
 }
 EOC
-$t->conf($conf);
 
 $t->upstream('canopy', handler => sub ($conn, $req, $n) { reply(204) });
 $t->start;
