@@ -16,6 +16,8 @@ typedef struct {
 } ngx_canopy_idle_t;
 
 
+static void ngx_canopy_keepalive_reusable(ngx_connection_t *c,
+    ngx_uint_t reusable);
 static ngx_uint_t ngx_canopy_keepalive_quiet(ngx_connection_t *c);
 static void ngx_canopy_keepalive_close(ngx_canopy_idle_t *item);
 static void ngx_canopy_keepalive_read_handler(ngx_event_t *rev);
@@ -86,6 +88,7 @@ ngx_canopy_keepalive_get(ngx_canopy_keepalive_t *keepalive,
         }
 
         c->idle = 0;
+        ngx_canopy_keepalive_reusable(c, 0);
 
         return c;
     }
@@ -145,6 +148,8 @@ ngx_canopy_keepalive_put(ngx_canopy_keepalive_t *keepalive,
         c->pool->log = ngx_cycle->log;
     }
 
+    ngx_canopy_keepalive_reusable(c, 1);
+
     if (c->read->ready) {
         ngx_canopy_keepalive_read_handler(c->read);
     }
@@ -169,6 +174,26 @@ ngx_canopy_keepalive_purge(ngx_canopy_keepalive_t *keepalive,
             ngx_canopy_keepalive_close(item);
         }
     }
+}
+
+
+/*
+ * A reusable connection is closed by nginx, through its read handler, when the
+ * worker needs its place for another one.
+ */
+
+static void
+ngx_canopy_keepalive_reusable(ngx_connection_t *c, ngx_uint_t reusable)
+{
+    ngx_reusable_connection(c, reusable);
+
+#if (NGX_STAT_STUB)
+
+    /* nginx has counted it as a client that waits */
+
+    (void) ngx_atomic_fetch_add(ngx_stat_waiting, reusable ? -1 : 1);
+
+#endif
 }
 
 
@@ -199,6 +224,7 @@ ngx_canopy_keepalive_close(ngx_canopy_idle_t *item)
     ngx_queue_remove(&item->queue);
     ngx_queue_insert_head(&item->keepalive->free, &item->queue);
 
+    ngx_canopy_keepalive_reusable(item->connection, 0);
     ngx_canopy_close_connection(item->connection);
 }
 
