@@ -1,8 +1,9 @@
-# A worker without a connection left: nothing is sent, the client is told so in JSON.
+# A worker without a connection left: nothing is sent, the client is told so in JSON, and those under way are finished.
 
 use v5.36;
 
 use Canopy::Client;
+use Canopy::Process qw(wait_until);
 use Canopy::Test;
 use Test::More;
 
@@ -28,7 +29,11 @@ http {
 }
 EOC
 
-$t->upstream('canopy', handler => sub ($conn, $req, $n) { reply(204) });
+# One whose X-Request-ID is "stall" is answered when the test says so.
+$t->upstream('canopy', handler => sub ($conn, $req, $n) {
+    wait_until(sub { -e $t->path('go') }, 20) or die "not told\n" if $req->header('X-Request-ID') eq 'stall';
+    return reply(204);
+});
 $t->start;
 
 my @authorization = (['Authorization', 'Bearer ' . $t->client_token]);
@@ -65,6 +70,29 @@ for my $round (1, 2) {
 
     close $_ for @held;
     ok($t->wait_for(sub { cancel('live')->status == 204 }), "then there are connections again ($round)");
+}
+
+# The same with cancels under way: ten of them and a client take what there is but one connection.
+for my $round (1, 2) {
+    my $before = $t->received('canopy');
+    my @stalled = map { $t->connect } 1 .. 10;
+    syswrite $_, Canopy::Client::request_text(path => "/live/tasks/$id/cancel",
+        headers => [@authorization, ['X-Request-ID', 'stall']]) for @stalled;
+    ok($t->wait_for(sub { $t->received('canopy') == $before + 10 }, 20), "ten cancels are under way ($round)");
+    my $held = hold();
+
+    for my $copy (1, 2) {
+        my $res = cancel('live');
+        is(facts($res), '500 proxy_internal_error not-sent', "there is no connection for another one ($round)");
+        $t->ensures_schema($res, "which is said in JSON ($round)");
+    }
+
+    $t->write('go', '');
+    is_deeply([map { facts($t->response($_)) } @stalled], [('204  accepted') x 10], "the ten are answered ($round)");
+    is(facts(cancel('live')), '204  accepted', "as are the next ($round)");
+    is($t->received('canopy') - $before, 11, "nothing else was sent ($round)");
+    unlink $t->path('go');
+    close $held;
 }
 
 $t->done;
