@@ -7,6 +7,8 @@ package Canopy::DNS;
 #     $dns->set('canopy.test', rcode => 3);       # NXDOMAIN, as of every name that is not set; 2 is SERVFAIL
 #     $dns->set('canopy.test', silent => 1);
 #     $dns->queries('canopy.test');               # how often its A record was asked for
+#     $dns->stop;                                 # nobody listens on its port
+#     $dns->start;                                # again
 
 use v5.36;
 
@@ -16,21 +18,29 @@ use JSON::PP;
 use Socket qw(AF_INET6 inet_aton inet_pton);
 use Time::HiRes qw(sleep);
 
-use Canopy::Process qw(spawn);
+use Canopy::Process qw(spawn end_process);
 
 use constant { A => 1, AAAA => 28, IN => 1 };
 
 my $json = JSON::PP->new->canonical;
 
 sub new ($class, $t, $name) {
-    my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Proto => 'udp') or croak "udp: $!";
     my $self = bless { zone => $t->path("$name.zone"), log => $t->path("$name.queries"), names => {} }, $class;
 
-    $t->{ports}{$name} = $socket->sockport;
     $self->_write;
-    spawn(sub { $self->_serve($socket) });
+    $self->start;
+    $t->{ports}{$name} = $self->{port};
     return $self;
 }
+
+sub start ($self) {
+    my %at = (LocalAddr => '127.0.0.1', LocalPort => $self->{port} // 0);
+    my $socket = IO::Socket::INET->new(%at, Proto => 'udp') or croak "udp: $!";
+    $self->{port} = $socket->sockport;
+    $self->{pid} = spawn(sub { $self->_serve($socket) });
+}
+
+sub stop ($self) { end_process(delete $self->{pid}) }
 
 # a and aaaa (lists of addresses), ttl (60), rcode (0), delay (seconds), silent.
 sub set ($self, $name, %records) {
