@@ -9,7 +9,7 @@ use Exporter qw(import);
 use POSIX qw(:sys_wait_h);
 use Time::HiRes qw(sleep time);
 
-our @EXPORT_OK = qw(run spawn end_process alive title children processes wait_until);
+our @EXPORT_OK = qw(run spawn end_process alive stopped title children processes sockets descriptors resident wait_until);
 
 my $SYS_prctl = do { no warnings; require 'syscall.ph'; SYS_prctl() };
 use constant PR_SET_PDEATHSIG => 1;
@@ -62,6 +62,12 @@ sub alive ($pid) {
     return $stat->{state} ne 'Z';
 }
 
+# By SIGSTOP.
+sub stopped ($pid) {
+    my $stat = _stat($pid) or return 0;
+    return $stat->{state} eq 'T';
+}
+
 # The command line; nginx writes there what a process does.
 sub title ($pid) {
     open my $fh, '<', "/proc/$pid/cmdline" or return '';
@@ -71,6 +77,18 @@ sub title ($pid) {
 
 sub children ($parent) {
     return grep { my $stat = _stat($_); $stat && $stat->{ppid} == $parent && $stat->{state} ne 'Z' } processes();
+}
+
+# The inodes of its sockets.
+sub sockets ($pid) { return map { (readlink($_) // '') =~ /^socket:\[(\d+)\]/ } glob "/proc/$pid/fd/*" }
+
+sub descriptors ($pid) { return scalar(() = glob "/proc/$pid/fd/*") }
+
+# Its resident memory in kB.
+sub resident ($pid) {
+    open my $fh, '<', "/proc/$pid/status" or croak "/proc/$pid/status: $!";
+    my ($size) = map { /^VmRSS:\s+(\d+) kB/ } <$fh>;
+    return $size;
 }
 
 sub processes () { return map { m{^/proc/(\d+)$} } glob '/proc/[0-9]*' }
