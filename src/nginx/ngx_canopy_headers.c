@@ -5,14 +5,12 @@
 
 
 #include "ngx_canopy_headers.h"
+#include "canopy_retry_after.h"
 
 
-#define NGX_CANOPY_RETRY_AFTER      "30"    /* seconds */
-#define NGX_CANOPY_MAX_RETRY_AFTER  86400
+#define NGX_CANOPY_RETRY_AFTER  "30"    /* seconds */
 
 
-static ngx_uint_t ngx_canopy_headers_date_is(canopy_answer_value_t *value,
-    time_t date);
 static ngx_int_t ngx_canopy_headers_push(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);
 
@@ -176,87 +174,32 @@ ngx_canopy_headers_proxy_status(ngx_http_request_t *r, canopy_error_e error,
 }
 
 
-/*
- * Written anew from what was understood, so nothing else can come with it
- * (RFC 9110, section 10.2.3).
- */
-
 ngx_int_t
 ngx_canopy_headers_retry_after(ngx_http_request_t *r,
     canopy_answer_value_t *value)
 {
-    time_t     date;
-    u_char    *p;
-    ngx_int_t  seconds;
-    ngx_str_t  text;
+    ngx_str_t       text;
+    canopy_slice_t  in;
 
     if (value->len == 0) {
         return NGX_OK;
     }
 
-    p = ngx_pnalloc(r->pool, sizeof("Mon, 28 Sep 1970 06:00:00 GMT"));
-    if (p == NULL) {
+    text.data = ngx_pnalloc(r->pool, CANOPY_RETRY_AFTER_LEN);
+    if (text.data == NULL) {
         return NGX_ERROR;
     }
 
-    text.data = p;
+    in.data = value->data;
+    in.len = value->len;
 
-    seconds = ngx_atoi(value->data, value->len);
+    text.len = canopy_retry_after(in, text.data);
 
-    if (seconds != NGX_ERROR) {
-
-        if (seconds > NGX_CANOPY_MAX_RETRY_AFTER) {
-            return NGX_OK;
-        }
-
-        p = ngx_sprintf(p, "%i", seconds);
-
-    } else {
-        date = ngx_parse_http_time(value->data, value->len);
-
-        if (date == NGX_ERROR || !ngx_canopy_headers_date_is(value, date)) {
-            return NGX_OK;
-        }
-
-        p = ngx_http_time(p, date);
+    if (text.len == 0) {
+        return NGX_OK;
     }
-
-    text.len = p - text.data;
 
     return ngx_canopy_headers_push(r, &ngx_canopy_retry_after, &text);
-}
-
-
-/*
- * ngx_parse_http_time() looks at some bytes only.  So the time is written
- * again, in each form a date may have (RFC 9110, section 5.6.7).
- */
-
-static ngx_uint_t
-ngx_canopy_headers_date_is(canopy_answer_value_t *value, time_t date)
-{
-    char        text[sizeof("Wednesday, 28-Sep-70 06:00:00 GMT")];
-    size_t      len;
-    struct tm   tm;
-    ngx_uint_t  i;
-
-    static const char  *forms[] = {
-        "%a, %d %b %Y %H:%M:%S GMT",
-        "%A, %d-%b-%y %H:%M:%S GMT",
-        "%a %b %e %H:%M:%S %Y"
-    };
-
-    ngx_libc_gmtime(date, &tm);
-
-    for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-        len = strftime(text, sizeof(text), forms[i], &tm);
-
-        if (len == value->len && ngx_memcmp(text, value->data, len) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 
