@@ -6,11 +6,11 @@
 
 #include "ngx_canopy_request.h"
 #include "ngx_canopy_conf.h"
+#include "canopy_request_id.h"
 
 
 static ngx_int_t ngx_canopy_request_id(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx);
-static ngx_uint_t ngx_canopy_request_id_valid(ngx_str_t *value);
 static void ngx_canopy_ctx_cleanup(void *data);
 
 
@@ -114,7 +114,7 @@ ngx_canopy_request_id(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
         ctx->request_id = h->value;
     }
 
-    if (n == 1 && ngx_canopy_request_id_valid(&ctx->request_id)) {
+    if (n == 1 && canopy_request_id(ngx_canopy_slice(&ctx->request_id))) {
         return NGX_OK;
     }
 
@@ -130,31 +130,6 @@ ngx_canopy_request_id(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
     ctx->request_id.len = v->len;
 
     return NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_canopy_request_id_valid(ngx_str_t *value)
-{
-    u_char      ch;
-    ngx_uint_t  i;
-
-    if (value->len < 1 || value->len > 128) {
-        return 0;
-    }
-
-    for (i = 0; i < value->len; i++) {
-        ch = value->data[i];
-
-        if (!((ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z')
-              || (ch >= '0' && ch <= '9')
-              || ch == '.' || ch == '_' || ch == ':' || ch == '-'))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
 }
 
 
