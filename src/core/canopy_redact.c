@@ -22,8 +22,10 @@ typedef enum {
 } canopy_redact_mark_e;
 
 
-static size_t canopy_redact_mark(const canopy_slice_t *secrets, size_t n,
-    canopy_slice_t text, uint8_t *marks);
+static int canopy_redact_mark(canopy_slice_t secret, canopy_slice_t text,
+    uint8_t *marks);
+static size_t *canopy_redact_borders(canopy_slice_t secret);
+static size_t canopy_redact_size(const uint8_t *marks, size_t len);
 static size_t canopy_redact_cut(canopy_slice_t text, size_t max);
 
 
@@ -66,7 +68,16 @@ canopy_redact(const canopy_slice_t *secrets, size_t n, canopy_slice_t text,
         return -1;
     }
 
-    out->size = canopy_redact_mark(secrets, n, text, marks);
+    for (i = 0; i < n; i++) {
+        if (canopy_redact_found(&secrets[i], 1, text)
+            && canopy_redact_mark(secrets[i], text, marks) != 0)
+        {
+            free(marks);
+            return -1;
+        }
+    }
+
+    out->size = canopy_redact_size(marks, text.len);
 
     out->buf = malloc(out->size);
     if (out->buf == NULL) {
@@ -156,48 +167,94 @@ canopy_redact_is_utf8(canopy_slice_t text)
 
 
 /*
- * Marks every secret in a text.
- *
- * Returns the length of the text once they are replaced.
+ * Marks a secret wherever it stands in a text, over itself too (Knuth, Morris,
+ * Pratt: no byte is looked at again and again).
  */
-static size_t
-canopy_redact_mark(const canopy_slice_t *secrets, size_t n,
-    canopy_slice_t text, uint8_t *marks)
+static int
+canopy_redact_mark(canopy_slice_t secret, canopy_slice_t text, uint8_t *marks)
 {
-    size_t                 i, k, len;
-    uint8_t               *m;
-    const uint8_t         *p, *last;
-    const canopy_slice_t  *secret;
+    size_t  i, first, marked, n, *borders;
 
-    last = text.data + text.len;
+    borders = canopy_redact_borders(secret);
+    if (borders == NULL) {
+        return -1;
+    }
 
-    for (i = 0; i < n; i++) {
-        secret = &secrets[i];
+    marked = 0;
 
-        if (secret->len == 0) {
+    for (n = 0, i = 0; i < text.len; i++) {
+
+        while (n && text.data[i] != secret.data[n]) {
+            n = borders[n - 1];
+        }
+
+        n += (text.data[i] == secret.data[n]);
+
+        if (n < secret.len) {
             continue;
         }
 
-        for (p = text.data;
-             (p = memmem(p, last - p, secret->data, secret->len)) != NULL;
-             p += secret->len)
-        {
-            m = marks + (p - text.data);
+        first = i + 1 - n;
 
-            if (m[0] == MARK_KEEP) {
-                m[0] = MARK_REPLACE;
-            }
-
-            memset(m + 1, MARK_DROP, secret->len - 1);
+        if (first >= marked && marks[first] == MARK_KEEP) {
+            marks[first] = MARK_REPLACE;
         }
+
+        marked = (marked > first + 1) ? marked : first + 1;
+        memset(marks + marked, MARK_DROP, i + 1 - marked);
+        marked = i + 1;
+
+        n = borders[n - 1];
     }
 
-    for (len = 0, k = 0; k < text.len; k++) {
-        len += (marks[k] == MARK_KEEP) ? 1 : 0;
-        len += (marks[k] == MARK_REPLACE) ? REDACTED_LEN : 0;
+    free(borders);
+
+    return 0;
+}
+
+
+/*
+ * How long is the longest end of the secret's first i + 1 bytes that they
+ * begin with, too, and that is not all of them?
+ */
+static size_t *
+canopy_redact_borders(canopy_slice_t secret)
+{
+    size_t  i, n, *borders;
+
+    borders = malloc(secret.len * sizeof(size_t));
+    if (borders == NULL) {
+        return NULL;
     }
 
-    return len;
+    borders[0] = 0;
+
+    for (n = 0, i = 1; i < secret.len; i++) {
+
+        while (n && secret.data[i] != secret.data[n]) {
+            n = borders[n - 1];
+        }
+
+        n += (secret.data[i] == secret.data[n]);
+        borders[i] = n;
+    }
+
+    return borders;
+}
+
+
+/* of a marked text once its secrets are replaced */
+static size_t
+canopy_redact_size(const uint8_t *marks, size_t len)
+{
+    size_t  i, size;
+
+    for (size = 0, i = 0; i < len; i++) {
+        size += (marks[i] == MARK_KEEP) ? 1 : 0;
+        size += (marks[i] == MARK_REPLACE) ? REDACTED_LEN : 0;
+    }
+
+    return size;
 }
 
 

@@ -32,9 +32,9 @@ int canopy_redact_found(const canopy_slice_t *secrets, size_t n,
 
 /*
  * Replaces all secrets in a text, and cuts what that gives.  Where secrets
- * overlap, or one contains another, all of it is replaced as one.  If what is
- * left around them makes a secret again, or is not UTF-8 (a secret was half a
- * character), nothing but "[redacted]" is left.
+ * overlap, one itself included, or one contains another, all of it is replaced
+ * as one.  If what is left around them makes a secret again, or is not UTF-8
+ * (a secret was half a character), nothing but "[redacted]" is left.
  *
  * In:      text, UTF-8 if the result has to be; max, so many bytes at most are
  *          left, and no piece of a character.
