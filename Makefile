@@ -24,6 +24,7 @@ WARNINGS := -Wall -Wextra -Werror
 CORE    := $(wildcard src/core/*.c)
 SOURCES := config ngx_canopy_module.c $(wildcard src/*/*.[ch])
 FUZZ    := $(patsubst t/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard t/fuzz/*.c))
+FUZZED  := $(patsubst src/core/%.c,$(BUILD)/fuzz/core/%.o,$(CORE))
 UNITS   := $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/*.c))
 TESTS   ?= $(sort $(wildcard t/*.t))
 
@@ -78,11 +79,18 @@ torture: $(MODULE) | need-test
 sanitize: | need-build need-test
 	t/sanitize $(BUILD)/sanitize $(TESTS)
 
-$(BUILD)/fuzz/%: t/fuzz/%.c t/fuzz/fuzz.h $(CORE) $(wildcard src/core/*.h)
-	mkdir -p $(BUILD)/fuzz
-	clang -std=c99 -D_GNU_SOURCE -g -O1 $(WARNINGS) \
-	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	    -Isrc/core -o $@ $< $(CORE) -ljansson -lcrypto
+FUZZ_CC := clang -std=c99 -D_GNU_SOURCE -g -O1 $(WARNINGS) -Isrc/core \
+           -fsanitize=fuzzer-no-link,address,undefined \
+           -fno-sanitize-recover=all
+
+$(BUILD)/fuzz/core/%.o: src/core/%.c $(wildcard src/core/*.h)
+	mkdir -p $(BUILD)/fuzz/core
+	$(FUZZ_CC) -c -o $@ $<
+
+.SECONDARY: $(FUZZED)
+
+$(BUILD)/fuzz/%: t/fuzz/%.c $(wildcard t/fuzz/*.h) $(FUZZED)
+	$(FUZZ_CC) -fsanitize=fuzzer -o $@ $< $(FUZZED) -ljansson -lcrypto
 
 fuzz: need-fuzz $(FUZZ)
 	t/fuzz/run $(BUILD)/fuzz $(or $(SECONDS),60)
