@@ -1,23 +1,20 @@
 /*
- * A path matches exactly if it is its prefix, "/tasks/", an id, which is not
- * empty and has no slash, and "/cancel"; the id is a slice of the path, and is
- * not touched without a match.  canopy_route_last() is canopy_route() with
- * what stands before the last "/tasks/" for a prefix.
+ * A path matches exactly if a regular expression says so of what stands behind
+ * its prefix; the id is that slice of the path, and is not touched without a
+ * match.  canopy_route_last() is canopy_route() with what stands before the
+ * last "/tasks/" for a prefix.
  *
  * Input: the prefix, a line feed, the path.
  */
 
 #include "canopy_route.h"
 #include "fuzz.h"
+#include "regex.h"
 
 
-#define TASKS   "/tasks/"
-#define CANCEL  "/cancel"
-
-
-static int matches(canopy_slice_t path, canopy_slice_t prefix,
-    canopy_slice_t id);
-static canopy_slice_t prefix_of(canopy_slice_t path);
+static int matches(canopy_slice_t path, size_t prefix, canopy_slice_t id);
+static int starts_with(canopy_slice_t path, canopy_slice_t prefix);
+static size_t last_prefix(canopy_slice_t path);
 
 
 int
@@ -39,12 +36,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     id_last = id;
 
     rc = canopy_route(path, prefix, &id);
-    check(rc == (matches(path, prefix, id) ? 0 : -1));
+
+    if (starts_with(path, prefix)) {
+        check(rc == matches(path, prefix.len, id));
+
+    } else {
+        check(rc == -1 && id.data == NULL && id.len == 0);
+    }
 
     last = canopy_route_last(path, &id_last);
-    check(last == (matches(path, prefix_of(path), id_last) ? 0 : -1));
+    check(last == matches(path, last_prefix(path), id_last));
 
-    if (rc == 0 && last == 0 && prefix.len == prefix_of(path).len) {
+    if (rc == 0 && last == 0 && prefix.len == last_prefix(path)) {
         check(id.data == id_last.data && id.len == id_last.len);
     }
 
@@ -55,60 +58,55 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 
-/* says what the path is, and checks the id that was found */
+/* 0 or -1, as the route itself; checks the id that was found */
 static int
-matches(canopy_slice_t path, canopy_slice_t prefix, canopy_slice_t id)
+matches(canopy_slice_t path, size_t prefix, canopy_slice_t id)
 {
-    int      match;
-    char    *text;
-    size_t   n, len;
+    regmatch_t      m[2];
+    canopy_slice_t  rest;
 
-    n = path.len - prefix.len - strlen(TASKS) - strlen(CANCEL);
-    match = 0;
+    static regex_t  regex;
 
-    if (path.len > prefix.len + strlen(TASKS) + strlen(CANCEL)) {
-        text = malloc(path.len);
-        check(text != NULL);
+    rest.data = path.data + prefix;
+    rest.len = path.len - prefix;
 
-        len = prefix.len;
-        memcpy(text, prefix.data, len);
-        memcpy(text + len, TASKS, strlen(TASKS));
-        len += strlen(TASKS);
-        memcpy(text + len, path.data + len, n);
-        match = memchr(text + len, '/', n) == NULL;
-        memcpy(text + len + n, CANCEL, strlen(CANCEL));
-
-        match = match && memcmp(text, path.data, path.len) == 0;
-        free(text);
-    }
-
-    if (match) {
-        check(id.len == n);
-        check(id.data == path.data + prefix.len + strlen(TASKS));
-
-    } else {
+    if (!fuzz_regex(&regex, "^/tasks/([^/]+)/cancel$", 0, rest, m, 2)) {
         check(id.data == NULL && id.len == 0);
+        return -1;
     }
 
-    return match;
+    check(id.data == rest.data + m[1].rm_so);
+    check(id.len == (size_t) (m[1].rm_eo - m[1].rm_so));
+
+    return 0;
 }
 
 
-/* without a "/tasks/" it is the path, which then can't match */
-static canopy_slice_t
-prefix_of(canopy_slice_t path)
+static int
+starts_with(canopy_slice_t path, canopy_slice_t prefix)
 {
     size_t  i;
 
-    for (i = 0; i + strlen(TASKS) <= path.len; i++) {
-        if (memcmp(path.data + path.len - strlen(TASKS) - i, TASKS,
-                   strlen(TASKS))
-            == 0)
-        {
-            path.len -= strlen(TASKS) + i;
-            break;
+    for (i = 0; i < prefix.len; i++) {
+        if (i == path.len || path.data[i] != prefix.data[i]) {
+            return 0;
         }
     }
 
-    return path;
+    return 1;
+}
+
+
+/* the length of what stands before the last "/tasks/", else the path's own */
+static size_t
+last_prefix(canopy_slice_t path)
+{
+    regmatch_t  m[2];
+
+    static regex_t  regex;
+
+    /* the longest; a dot does not match all bytes */
+
+    return fuzz_regex(&regex, "^(([^/]|/)*)/tasks/", 0, path, m, 2)
+           ? (size_t) m[1].rm_eo : path.len;
 }
