@@ -1,8 +1,9 @@
 /*
  * A text is accepted as JSON, as a header or as a payload exactly if jansson
  * accepts it and it is an object, and what is reported of it (a member's type
- * and value, an "alg", an "exp") is what jansson finds there.  As a token,
- * whatever it is, check and expiry agree.
+ * and value, an "alg", an "exp") is what jansson finds there.  As a token it
+ * has the fault that counting its dots and characters shows, if that has one,
+ * and check and expiry agree.
  *
  * jansson is no oracle where it has limits, of numbers and of depth, and where
  * it skips a NUL behind a number: a raw NUL is never accepted.
@@ -37,6 +38,7 @@ typedef struct {
 
 static oracle_t oracle(canopy_slice_t text);
 static void check_token(canopy_slice_t text);
+static canopy_token_fault_e expected_parts(canopy_slice_t text);
 static void check_object(canopy_slice_t text, const oracle_t *o);
 static void check_member(canopy_slice_t text, const canopy_json_member_t *m,
     json_t *value);
@@ -114,7 +116,9 @@ check_token(canopy_slice_t text)
     rc = canopy_token_expiry(text, &exp);
 
     check(fault <= CANOPY_TOKEN_EXP && *canopy_token_fault(fault) != '\0');
-    check((text.len > CANOPY_TOKEN_MAX) == (fault == CANOPY_TOKEN_TOO_LONG));
+    check(fault >= CANOPY_TOKEN_HEADER || fault == CANOPY_TOKEN_OK
+          ? expected_parts(text) == CANOPY_TOKEN_OK
+          : expected_parts(text) == fault);
 
     if (fault == CANOPY_TOKEN_OK) {
         check(rc == (int) claims.has_exp);
@@ -126,6 +130,44 @@ check_token(canopy_slice_t text)
     {
         check(rc == 0 || fault == CANOPY_TOKEN_PARTS);
     }
+}
+
+
+/* before anything is decoded */
+static canopy_token_fault_e
+expected_parts(canopy_slice_t text)
+{
+    int     empty, coded;
+    size_t  i, n, dots;
+
+    static const char  alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                    "abcdefghijklmnopqrstuvwxyz0123456789-_";
+
+    if (text.len > CANOPY_TOKEN_MAX) {
+        return CANOPY_TOKEN_TOO_LONG;
+    }
+
+    empty = 0;
+    coded = 1;
+
+    for (dots = 0, n = 0, i = 0; i <= text.len; i++) {
+
+        if (i < text.len && text.data[i] != '.') {
+            coded &= (memchr(alphabet, text.data[i], sizeof(alphabet) - 1)
+                      != NULL);
+            n++;
+            continue;
+        }
+
+        dots += (i < text.len);
+        empty |= (n == 0);
+        coded &= (n % 4 != 1);
+        n = 0;
+    }
+
+    return dots == 4 ? CANOPY_TOKEN_ENCRYPTED
+           : dots != 2 || empty ? CANOPY_TOKEN_PARTS
+           : !coded ? CANOPY_TOKEN_BASE64URL : CANOPY_TOKEN_OK;
 }
 
 
