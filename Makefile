@@ -64,10 +64,15 @@ $(MODULE): $(SOURCES) $(BUILD)/nginx/objs/Makefile
 
 unit: $(UNITS)
 
-$(BUILD)/unit/%: t/unit/%.c t/unit/tap.h $(CORE) $(wildcard src/core/*.h)
+$(BUILD)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $(CORE) \
+                 $(wildcard src/core/*.h)
 	mkdir -p $(BUILD)/unit
 	$(CC) -std=c99 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -Isrc/core -It/unit \
-	    -o $@ $< $(CORE) -ljansson -lcrypto
+	    $(UNIT_FLAGS) -o $@ $< $(CORE) -ljansson -lcrypto
+
+# it has allocations fail
+$(BUILD)/unit/memory: UNIT_FLAGS := \
+    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 
 
 test: $(MODULE) $(UNITS) | need-test

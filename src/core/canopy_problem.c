@@ -4,19 +4,22 @@
 
 #include <string.h>
 
-#include <jansson.h>
 #include <openssl/crypto.h>
 
+#include "canopy_jansson.h"
 #include "canopy_media.h"
 #include "canopy_problem.h"
 #include "canopy_problem_entry.h"
 #include "canopy_redact.h"
 
 
-static json_t *entries(const canopy_problem_t *in);
+static int normalize(const canopy_problem_t *in, canopy_jansson_t *j,
+    canopy_alloc_pt alloc, void *data, canopy_slice_t *out,
+    canopy_slice_t *type);
+static json_t *entries(const canopy_problem_t *in, canopy_jansson_t *j);
 static const char *unreadable(const canopy_problem_t *in);
 static json_t *from_text(const canopy_problem_t *in);
-static json_t *from_json(const canopy_problem_t *in);
+static json_t *from_json(const canopy_problem_t *in, canopy_jansson_t *j);
 static json_t *from_tree(const canopy_problem_t *in, json_t *root);
 static json_t *sentence(const canopy_problem_t *in, const char *text);
 static json_t *list_of_one(json_t *entry);
@@ -30,10 +33,26 @@ int
 canopy_problem_normalize(const canopy_problem_t *in, canopy_alloc_pt alloc,
     void *data, canopy_slice_t *out, canopy_slice_t *type)
 {
+    int               rc;
+    canopy_jansson_t  j;
+
+    canopy_jansson_begin(&j);
+    rc = normalize(in, &j, alloc, data, out, type);
+    canopy_jansson_end(&j);
+
+    return rc;
+}
+
+
+static int
+normalize(const canopy_problem_t *in, canopy_jansson_t *j,
+    canopy_alloc_pt alloc, void *data, canopy_slice_t *out,
+    canopy_slice_t *type)
+{
     int      rc;
     json_t  *list;
 
-    list = entries(in);
+    list = entries(in, j);
     rc = answer(list, alloc, data, out, type);
     json_decref(list);
 
@@ -59,7 +78,7 @@ canopy_problem_normalize(const canopy_problem_t *in, canopy_alloc_pt alloc,
 
 /* like all below that give a tree: a new reference, NULL without memory */
 static json_t *
-entries(const canopy_problem_t *in)
+entries(const canopy_problem_t *in, canopy_jansson_t *j)
 {
     const char  *reason;
 
@@ -69,7 +88,7 @@ entries(const canopy_problem_t *in)
     }
 
     if (canopy_media_is_json(in->content_type)) {
-        return from_json(in);
+        return from_json(in, j);
     }
 
     return from_text(in);
@@ -139,22 +158,22 @@ from_text(const canopy_problem_t *in)
 
 
 static json_t *
-from_json(const canopy_problem_t *in)
+from_json(const canopy_problem_t *in, canopy_jansson_t *j)
 {
     json_t        *root, *list;
     json_error_t   error;
 
-    root = json_loadb((const char *) in->body.data, in->body.len,
-                      JSON_DECODE_ANY|JSON_ALLOW_NUL, &error);
+    if (canopy_jansson_load(j, in->body, JSON_DECODE_ANY|JSON_ALLOW_NUL, &root,
+                            &error)
+        != 0)
+    {
+        return NULL;
+    }
+
     if (root) {
         list = from_tree(in, root);
         json_decref(root);
         return list;
-    }
-
-    if (error.text[0] == '\0') {
-        /* jansson has no words for a lack of memory, nor a code */
-        return NULL;
     }
 
     switch (json_error_code(&error)) {
