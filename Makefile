@@ -5,7 +5,7 @@
 #   make run        a gateway with a local Canopy sandbox, until Ctrl-C
 #   make demo       the same, shows four answers and ends
 #   make test       all tests
-#   make sanitize   the integration tests under ASan and UBSan
+#   make sanitize   all tests under ASan and UBSan
 #   make fuzz       each parser for a minute (SECONDS=60)
 #   make torture    ten minutes of cancels through random faults, reloads and
 #                   killed workers (SECONDS=600, SEED=...)
@@ -26,6 +26,7 @@ SOURCES := config ngx_canopy_module.c $(wildcard src/*/*.[ch])
 FUZZ    := $(patsubst t/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard t/fuzz/*.c))
 FUZZED  := $(patsubst src/core/%.c,$(BUILD)/fuzz/core/%.o,$(CORE))
 UNITS   := $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/*.c))
+CHECKED := $(patsubst t/unit/%.c,$(BUILD)/checked/%,$(wildcard t/unit/*.c))
 TESTS   ?= $(sort $(wildcard t/*.t))
 
 PACKAGES := gcc make nginx nginx-dev libjansson-dev libssl-dev \
@@ -64,14 +65,25 @@ $(MODULE): $(SOURCES) $(BUILD)/nginx/objs/Makefile
 
 unit: $(UNITS)
 
+UNIT_CC = $(CC) -std=c99 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -Isrc/core \
+          -It/unit $(UNIT_FLAGS) -o $@ $< $(CORE) -ljansson -lcrypto
+
 $(BUILD)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $(CORE) \
                  $(wildcard src/core/*.h)
 	mkdir -p $(BUILD)/unit
-	$(CC) -std=c99 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -Isrc/core -It/unit \
-	    $(UNIT_FLAGS) -o $@ $< $(CORE) -ljansson -lcrypto
+	$(UNIT_CC)
+
+# the same with sanitizers
+$(BUILD)/checked/%: CFLAGS := -g -O1 -fno-omit-frame-pointer \
+    -fsanitize=address,undefined -fno-sanitize-recover=all
+
+$(BUILD)/checked/%: t/unit/%.c $(wildcard t/unit/*.h) $(CORE) \
+                    $(wildcard src/core/*.h)
+	mkdir -p $(BUILD)/checked
+	$(UNIT_CC)
 
 # it has allocations fail
-$(BUILD)/unit/memory: UNIT_FLAGS := \
+$(BUILD)/%/memory: UNIT_FLAGS := \
     -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 
 
@@ -81,7 +93,8 @@ test: $(MODULE) $(UNITS) | need-test
 torture: $(MODULE) | need-test
 	perl -I t/lib t/torture $(or $(SECONDS),600) $(SEED)
 
-sanitize: | need-build need-test
+sanitize: $(CHECKED) | need-build need-test
+	ASAN_OPTIONS=detect_leaks=1 prove $(CHECKED)
 	t/sanitize $(BUILD)/sanitize $(TESTS)
 
 FUZZ_CC := clang -std=c99 -D_GNU_SOURCE -g -O1 $(WARNINGS) -Isrc/core \

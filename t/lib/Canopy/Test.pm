@@ -55,13 +55,8 @@ my @tests;
 
 # ---------------------------------------------------------------------------------------------- directory and files
 
-<<<<<<< HEAD
 # Options: workers (1), worker_connections (512), log_level (debug, of the error log), module => 0 (nginx without the
 # module), http_port ('http': the port name requests go to).
-=======
-# Options: workers (1), worker_connections (512), log_level (debug), module => 0 (nginx without the module), http_port
-# ('http': the port name requests go to).
->>>>>>> 38a2b7d (Tests: connections and the log's level are options of the harness)
 sub new ($class, %opt) {
     my $t = bless {
         workers => 1, worker_connections => 512, log_level => 'debug', module => 1, http_port => 'http', %opt,
