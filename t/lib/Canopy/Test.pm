@@ -265,9 +265,11 @@ sub upstream ($t, $name, %opt) {
 
 sub stop_upstream ($t, $name) { $t->{upstreams}{$name}->stop }
 
-# What a scripted upstream has received so far; events: its connections and TLS failures as well.
+# What a scripted upstream has received so far; events: its connections and TLS failures as well; news: those since the
+# last time news was asked for.
 sub received ($t, $name) { return grep { $_->{event} eq 'request' } $t->events($name) }
 sub events ($t, $name)   { return $t->{upstreams}{$name}->events }
+sub news ($t, $name)     { return $t->{upstreams}{$name}->news }
 
 # The Canopy sandbox. Options: tokens => [...] it accepts, certificate => what certificate() returned.
 sub sandbox ($t, $name, %opt) {

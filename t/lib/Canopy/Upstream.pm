@@ -46,10 +46,20 @@ sub turn ($self, $state) {
     return wait_until(sub { _get($file) eq $state }) || croak "the listener is not $state";
 }
 
-# All that was noted: {event => 'accept' | 'tls_error' | 'request' | 'died', conn_no, ...} in the order of time.
+# All that was noted: {event => 'accept' | 'tls_error' | 'request' | 'rest' | 'died', conn_no, ...} in the order of time.
+# A rest is bytes behind the last request on a connection that are none.
 sub events ($self) {
     open my $fh, '<', $self->{log} or return;
     return map { bless $json->decode($_), 'Canopy::Upstream::Request' } <$fh>;
+}
+
+# What was noted since the last call of this.
+sub news ($self) {
+    open my $fh, '<', $self->{log} or return;
+    seek $fh, $self->{told} // 0, 0;
+    my @lines = <$fh>;
+    $self->{told} = tell $fh;
+    return map { bless $json->decode($_), 'Canopy::Upstream::Request' } @lines;
 }
 
 sub _listen ($self, $backlog = 128) {
@@ -140,6 +150,7 @@ sub _serve ($self, $socket, $conn_no, $context) {
         $conn->print($answer);
         last if $answer =~ /^[^\n]*\n(?:[^\r\n]+\r\n)*?Connection:[ \t]*close\r\n/i;
     }
+    $self->_note({ event => 'rest', %about, bytes => $conn->{bytes} }) if length $conn->{bytes};
     $conn->close;
 }
 
