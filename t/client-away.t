@@ -3,8 +3,8 @@
 use v5.36;
 
 use Canopy::Client;
+use Canopy::HTTP2;
 use Canopy::Test;
-use IO::Select;
 use Socket qw(SOL_SOCKET SO_LINGER);
 use Test::More;
 
@@ -96,42 +96,13 @@ sub text ($case) {
 
 # ------------------------------------------------------------------------------------------------------------- HTTP/2
 
-sub frame ($type, $flags, $stream, $payload) {
-    return substr(pack('N', length $payload), 1) . pack('CCN', $type, $flags, $stream) . $payload;
-}
-
-# A field as a literal, without index or Huffman coding.
-sub field ($name, $value) {
-    my $length = length $value;
-    my $prefix = $length < 127 ? chr $length : "\x7f" . join '', map { chr }
-        $length - 127 < 128 ? $length - 127 : (($length - 127) % 128 + 128, int(($length - 127) / 128));
-    return "\0" . chr(length $name) . $name . $prefix . $value;
-}
-
 sub h2_request ($case, $end_stream) {
-    my $fields = field(':method', 'PATCH') . field(':scheme', 'http') . field(':path', $path) . field(':authority', 'x')
-        . field('authorization', $headers[0][1]) . field('x-request-id', $case);
-    return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . frame(4, 0, 0, '') . frame(1, 4 | ($end_stream ? 1 : 0), 1, $fields);
+    return preface() . headers(1, $end_stream ? END_STREAM : 0, [
+        [':method', 'PATCH'], [':scheme', 'http'], [':path', $path], [':authority', 'x'],
+        ['authorization', $headers[0][1]], ['x-request-id', $case]]);
 }
 
-# The first byte of the fields of an answer's header block says it all: 0x89 is an indexed ":status: 204".
-my $h2_204 = qr/^(?:\x3f..?|\x20)?\x89/;
-
-sub h2_status ($socket) {
-    my $bytes = '';
-    while (IO::Select->new($socket)->can_read(5)) {
-        sysread $socket, $bytes, 4096, length $bytes or last;
-        my $rest = $bytes;
-        while (length $rest >= 9) {
-            my ($length, $type) = (unpack('N', "\0" . substr $rest, 0, 3), ord substr $rest, 3, 1);
-            last if length $rest < 9 + $length;
-            my $payload = substr $rest, 9, $length;
-            return $payload if $type == 1;
-            substr $rest, 0, 9 + $length, '';
-        }
-    }
-    return '';
-}
+sub h2_status ($socket) { return { stream_answers($socket, 1) }->{1} }
 
 # ---------------------------------------------------------------------------------------------------- ways of going away
 
@@ -139,7 +110,7 @@ my %away = (
     'closes'          => ['http', sub ($socket) { close $socket }],
     'resets'          => ['http', sub ($socket) { setsockopt $socket, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0; close $socket }],
     'speaks on'       => ['http', sub ($socket) { syswrite $socket, "what\r\n\r\n"; close $socket }],
-    'resets a stream' => ['h2', sub ($socket) { syswrite $socket, frame(3, 0, 1, pack 'N', 8) }],
+    'resets a stream' => ['h2', sub ($socket) { syswrite $socket, frame(RST_STREAM, 0, 1, pack 'N', 8) }],
     'leaves HTTP/2'   => ['h2', sub ($socket) { close $socket }],
 );
 
@@ -187,15 +158,15 @@ for my $round (1, 2) {
 
     $socket = $t->connect(port => 'h2');
     syswrite $socket, h2_request("prime", 1);
-    like(h2_status($socket), $h2_204, "a client with HTTP/2 has its answer ($round)");
+    is(h2_status($socket), '204', "a client with HTTP/2 has its answer ($round)");
 }
 
 # A body of HTTP/2 that is cut off is no request; without a length the end of the stream is its end.
 my $before = $t->received('canopy');
 for my $round (1, 2) {
-    for my $end (frame(3, 0, 1, pack 'N', 8), '') {
+    for my $end (frame(RST_STREAM, 0, 1, pack 'N', 8), '') {
         my $socket = $t->connect(port => 'h2');
-        syswrite $socket, h2_request("cut", 0) . frame(0, 0, 1, 'abc') . $end;
+        syswrite $socket, h2_request("cut", 0) . frame(DATA, 0, 1, 'abc') . $end;
         select undef, undef, undef, 0.1;
         close $socket;
     }
@@ -205,11 +176,11 @@ is(scalar $t->received('canopy'), $before, 'nothing was sent');
 unlike($t->read('ends.log'), qr/^cut \d+ (?!denied|not-sent)/m, 'and so says the log');
 for my $round (1, 2) {
     my $socket = $t->connect(port => 'h2');
-    syswrite $socket, h2_request("prime", 0) . frame(0, 0, 1, 'abc');
+    syswrite $socket, h2_request("prime", 0) . frame(DATA, 0, 1, 'abc');
     select undef, undef, undef, 0.1;
     is(scalar $t->received('canopy'), $before, "a body of HTTP/2 is on its way: nothing is sent yet ($round)");
-    syswrite $socket, frame(0, 1, 1, 'def');
-    like(h2_status($socket), $h2_204, "its end has come ($round)");
+    syswrite $socket, frame(DATA, END_STREAM, 1, 'def');
+    is(h2_status($socket), '204', "its end has come ($round)");
     is(scalar $t->received('canopy'), ++$before, "it is sent ($round)");
 }
 
