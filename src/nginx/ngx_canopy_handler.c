@@ -21,6 +21,7 @@ static ngx_int_t ngx_canopy_check_token(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx);
 static ngx_int_t ngx_canopy_check_task_id(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, canopy_slice_t *id);
+static ngx_uint_t ngx_canopy_has_body(ngx_http_request_t *r);
 static ngx_int_t ngx_canopy_refuse(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, canopy_error_e error, const char *msg, size_t len);
 static void ngx_canopy_body_handler(ngx_http_request_t *r);
@@ -87,7 +88,7 @@ ngx_canopy_handler(ngx_http_request_t *r)
 
     /* the remaining checks are of the moment in which the request is sent */
 
-    if (r->headers_in.content_length_n <= 0 && !r->headers_in.chunked) {
+    if (!ngx_canopy_has_body(r)) {
         r->main->count++;
         ngx_canopy_forward(r);
         return NGX_DONE;
@@ -290,6 +291,29 @@ ngx_canopy_refuse(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     }
 
     return ngx_canopy_reply_fault(r, ctx, error, msg, len);
+}
+
+
+/*
+ * In HTTP/2 a request ends with its stream, whatever length it announces.
+ */
+
+static ngx_uint_t
+ngx_canopy_has_body(ngx_http_request_t *r)
+{
+    if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
+        return 1;
+    }
+
+#if (NGX_HTTP_V2)
+
+    if (r->stream && !r->stream->in_closed) {
+        return 1;
+    }
+
+#endif
+
+    return 0;
 }
 
 
