@@ -11,7 +11,7 @@ use v5.36;
 use Exporter qw(import);
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
 
-our @EXPORT = qw(cancel_bytes converse answers sent printable);
+our @EXPORT = qw(cancel_bytes converse answers sent head_faults printable);
 
 my $task = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
 my $token = 'eyJhbGciOiJ4In0.e30.c2ln';         # the shortest there is: {"alg":"x"}, {}, sig
@@ -73,6 +73,30 @@ sub sent ($t, $upstream, $credential, $base = '/tasking') {
             ? printable($event->{raw}) : $uuid eq $task ? _name($id) : _name($id) . " $uuid";
     }
     return @sent;
+}
+
+# What is in the head of an answer of the gateway's that nobody put there: a list of sentences.
+sub head_faults ($res) {
+    my ($status_line, @lines) = split /\r\n/, $res->headers_raw;
+    my %names;
+    return ((map { "the head has a line '" . printable($_) . "'" } grep { !_known($_) } @lines),
+            (map { "the head has $_ twice" } grep { $names{$_}++ == 1 } map { lc s/:.*//r } @lines),
+            $status_line =~ m{^HTTP/1\.1 [2-5]\d\d [A-Za-z -]+$} ? () : "the status line is '" . printable($status_line) . "'");
+}
+
+my %known = (
+    'Server' => qr{nginx(?:/[\d.]+)?}, 'Date' => qr/\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT/, 'Connection' => qr/close|keep-alive/,
+    'Content-Length' => qr/\d+/, 'Content-Type' => qr{application/json}, 'Cache-Control' => qr/no-store/,
+    'X-Request-ID' => qr/[A-Za-z0-9._:-]{1,128}/, 'Canopy-Environment' => qr/[\w-]{1,64}/,
+    'Canopy-Outcome' => qr/accepted|rejected|denied|not-sent|unknown/, 'Allow' => qr/PATCH/,
+    'WWW-Authenticate' => qr/Bearer realm="canopy"(?:, error="invalid_token", error_description="[^"\\[:cntrl:]]+")?/,
+    'Proxy-Status' => qr/ngx_canopy(?:; error=[a-z_]+)?(?:; received-status=\d{3})?/,
+    'Retry-After' => qr/\d{1,5}|\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT/,
+);
+
+sub _known ($line) {
+    my ($name, $value) = split /: /, $line, 2;
+    return defined $value && $known{$name} && $value =~ /^(?:$known{$name})\z/;
 }
 
 # The lines behind the first one in any order.
