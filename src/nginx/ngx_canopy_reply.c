@@ -13,6 +13,7 @@ static ngx_int_t ngx_canopy_reply_body(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, canopy_error_e error, canopy_slice_t msg);
 static ngx_int_t ngx_canopy_reply_normalized(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_canopy_exchange_t *x);
+static void ngx_canopy_reply_one_line(ngx_str_t *text);
 static ngx_int_t ngx_canopy_reply_failed(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx);
 static void *ngx_canopy_reply_alloc(void *data, size_t size);
@@ -219,7 +220,38 @@ ngx_canopy_reply_normalized(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     ctx->body = ngx_canopy_str(out);
     ctx->error = ngx_canopy_str(type);
 
+    ngx_canopy_reply_one_line(&ctx->error);
+
     return NGX_OK;
+}
+
+
+/*
+ * The type goes to logs, and to headers if an operator likes.  A line's end
+ * in it would be the upstream's; control characters are spaces there.
+ */
+
+static void
+ngx_canopy_reply_one_line(ngx_str_t *text)
+{
+    u_char  *p, *last;
+
+    last = text->data + text->len;
+
+    for (p = text->data; p < last; p++) {
+
+        if (*p < ' ' || *p == 0x7f) {
+            *p = ' ';
+            continue;
+        }
+
+        /* U+0080 to U+009F in UTF-8 */
+
+        if (*p == 0xc2 && p + 1 < last && p[1] <= 0x9f) {
+            *p++ = ' ';
+            *p = ' ';
+        }
+    }
 }
 
 
