@@ -5,13 +5,15 @@
  *     {"detail":[{"loc":[string|integer, ...],"msg":string,"type":string},
  *                ...]}
  *
- * Uses jansson; the tree is born and dies in one call.
+ * Uses jansson; the tree is born and dies in one call, and what jansson frees
+ * is wiped: an upstream may echo the credential.
  */
 
 #ifndef CANOPY_PROBLEM_H
 #define CANOPY_PROBLEM_H
 
 
+#include "canopy_alloc.h"
 #include "canopy_slice.h"
 
 
@@ -29,14 +31,6 @@ typedef struct {
     const canopy_slice_t  *secrets;     /* never to be seen in the result; */
     size_t                 nsecrets;    /* empty ones are passed over */
 } canopy_problem_t;
-
-
-/*
- * Where the result goes: size bytes that live as long as the caller wants,
- * or NULL.  A pool: it may be called more than once, and what it gave before
- * is then left behind.
- */
-typedef void *(*canopy_alloc_pt)(void *data, size_t size);
 
 
 /*
