@@ -41,14 +41,14 @@ typedef enum {
     CANOPY_GRANT_REFUSED,       /* 400, 401, 403 and other 4xx: the secret, the
                                    client or the audience: an operator must
                                    act */
-    CANOPY_GRANT_LIMITED,       /* the endpoint's own limit of exchanges: 429, or
-                                   400 and other 4xx with the code 429 in
+    CANOPY_GRANT_LIMITED,       /* the endpoint's own limit of exchanges: 429,
+                                   or 400 and other 4xx with the code 429 in
                                    error_description, an object or a JSON
                                    text */
     CANOPY_GRANT_UNAVAILABLE,   /* 408, 5xx */
-    CANOPY_GRANT_MALFORMED      /* no answer of a token endpoint: 1xx, 3xx, other
-                                   2xx, no JSON object, no usable token, a
-                                   lifetime that is over */
+    CANOPY_GRANT_MALFORMED      /* no answer of a token endpoint: 1xx, 3xx,
+                                   other 2xx, no JSON object, no usable token,
+                                   a lifetime that is over */
 } canopy_grant_result_e;
 
 
@@ -68,8 +68,8 @@ typedef struct {
     canopy_grant_result_e  result;
     const char            *reason;      /* a constant text for the log, put
                                            behind "token endpoint ": "sent no
-                                           access_token", "refused the client",
-                                           "sent a token that has expired" ... */
+                                           access_token", "is unavailable" ...;
+                                           never NULL */
     char                   error[CANOPY_GRANT_ERROR_MAX + 1];
                                         /* its "error", if that is 1 to 64 of
                                            [A-Za-z0-9_.-] and holds no secret;
