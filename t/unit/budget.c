@@ -74,7 +74,8 @@ spending(void)
 
     ok(canopy_budget_out(b, 0, T + HOUR, &next) == 1 && next == T + DAY,
        "the next one a day after the first");
-    ok(canopy_budget_spend(b, 0, T + DAY - 1) == -1, "not a millisecond before");
+    ok(canopy_budget_spend(b, 0, T + DAY - 1) == -1,
+       "not a millisecond before");
     ok(canopy_budget_spend(b, 0, T + DAY) == 0, "but then");
     ok(canopy_budget_used(b, T + DAY) == 2, "the first two are forgotten");
     ok(canopy_budget_spend(b, 0, T + DAY) == 0, "so there is one more");
