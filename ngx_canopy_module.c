@@ -11,6 +11,7 @@
 #include "ngx_canopy_conf.h"
 #include "ngx_canopy_environment_conf.h"
 #include "ngx_canopy_filter.h"
+#include "ngx_canopy_grant_conf.h"
 #include "ngx_canopy_variables.h"
 
 
@@ -26,6 +27,20 @@ static ngx_command_t  ngx_canopy_commands[] = {
       ngx_canopy_environment_block,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("canopy_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_canopy_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("canopy_state_path"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_canopy_environment_file,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_canopy_main_conf_t, state_path),
       NULL },
 
     { ngx_string("canopy_pass"),
@@ -92,12 +107,47 @@ static ngx_command_t  ngx_canopy_environment_commands[] = {
       NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,
       0,
-      offsetof(ngx_canopy_environment_t, server_name),
+      offsetof(ngx_canopy_environment_t, api.name),
       NULL },
 
     { ngx_string("bearer_token_file"),
       NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_TAKE1,
       ngx_canopy_environment_token,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("oauth2_client_id"),
+      NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_TAKE1,
+      ngx_canopy_grant_text,
+      0,
+      offsetof(ngx_canopy_grant_t, client_id),
+      NULL },
+
+    { ngx_string("oauth2_client_secret_file"),
+      NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_TAKE1,
+      ngx_canopy_grant_secret,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("oauth2_token_url"),
+      NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_TAKE1,
+      ngx_canopy_grant_token_url,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("oauth2_audience"),
+      NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_TAKE1,
+      ngx_canopy_grant_text,
+      0,
+      offsetof(ngx_canopy_grant_t, audience),
+      NULL },
+
+    { ngx_string("oauth2_budget"),
+      NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_TAKE1,
+      ngx_canopy_grant_budget,
       0,
       0,
       NULL },
@@ -127,21 +177,21 @@ static ngx_command_t  ngx_canopy_environment_commands[] = {
       NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
       0,
-      offsetof(ngx_canopy_environment_t, connect_timeout),
+      offsetof(ngx_canopy_environment_t, api.connect_timeout),
       NULL },
 
     { ngx_string("send_timeout"),
       NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
       0,
-      offsetof(ngx_canopy_environment_t, send_timeout),
+      offsetof(ngx_canopy_environment_t, api.send_timeout),
       NULL },
 
     { ngx_string("read_timeout"),
       NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
       0,
-      offsetof(ngx_canopy_environment_t, read_timeout),
+      offsetof(ngx_canopy_environment_t, api.read_timeout),
       NULL },
 
     { ngx_string("exchange_timeout"),
@@ -155,7 +205,7 @@ static ngx_command_t  ngx_canopy_environment_commands[] = {
       NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_size_slot,
       0,
-      offsetof(ngx_canopy_environment_t, response_limit),
+      offsetof(ngx_canopy_environment_t, api.response_limit),
       NULL },
 
     { ngx_string("ssl_verify"),
@@ -284,7 +334,9 @@ ngx_canopy_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    if (ngx_canopy_conf_resolver(cf) != NGX_OK) {
+    if (ngx_canopy_conf_resolver(cf) != NGX_OK
+        || ngx_canopy_conf_shared(cf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -313,7 +365,12 @@ ngx_canopy_init_process(ngx_cycle_t *cycle)
     envs = mcf->environments.elts;
 
     for (i = 0; i < mcf->environments.nelts; i++) {
-        ngx_canopy_peers_init_process(envs[i]->peers, cycle);
+        ngx_canopy_peers_init_process(envs[i]->api.peers, cycle);
+
+        if (envs[i]->grant) {
+            ngx_canopy_peers_init_process(envs[i]->grant->server.peers, cycle);
+            ngx_canopy_grant_init_process(envs[i]->grant, cycle);
+        }
     }
 
     return NGX_OK;

@@ -145,11 +145,14 @@ static ngx_int_t
 ngx_canopy_access_environment(ngx_cycle_t *cycle, ngx_core_conf_t *ccf,
     ngx_canopy_environment_t *env)
 {
-    ngx_fd_t          fd;
-    ngx_err_t         err;
-    ngx_file_info_t   fi;
+    ngx_fd_t              fd;
+    ngx_err_t             err;
+    ngx_file_info_t       fi;
+    ngx_canopy_secret_t  *secret;
 
-    fd = ngx_open_file(env->secret->path.data,
+    secret = env->grant ? env->grant->secret : env->secret;
+
+    fd = ngx_open_file(secret->path.data,
                        NGX_FILE_RDONLY|NGX_FILE_NONBLOCK, NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
@@ -158,7 +161,7 @@ ngx_canopy_access_environment(ngx_cycle_t *cycle, ngx_core_conf_t *ccf,
                       "\"%s\", who reads it again when it changes; give it "
                       "that user's group and mode 0640, environment \"%V\" "
                       "in %V:%ui",
-                      &env->secret->path, ccf->username, &env->name,
+                      &secret->path, ccf->username, &env->name,
                       &env->file, env->line);
         return NGX_ERROR;
     }

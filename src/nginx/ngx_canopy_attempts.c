@@ -5,17 +5,28 @@
 
 
 #include "ngx_canopy_attempts.h"
+#include "ngx_canopy_cancel.h"
 #include "ngx_canopy_reply.h"
 #include "canopy_media.h"
 
 
-static canopy_error_e ngx_canopy_attempt(ngx_http_request_t *r,
+static void ngx_canopy_attempts_first(ngx_http_request_t *r,
+    ngx_canopy_ctx_t *ctx);
+static void ngx_canopy_attempts_wait(ngx_http_request_t *r,
+    ngx_canopy_ctx_t *ctx);
+static void ngx_canopy_attempts_credential(void *data);
+static ngx_int_t ngx_canopy_attempt(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_canopy_exchange_t **exchange);
 static void ngx_canopy_attempt_handler(ngx_canopy_exchange_t *x);
 static ngx_uint_t ngx_canopy_attempts_repeat(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_canopy_exchange_t *x);
-static ngx_uint_t ngx_canopy_attempts_other_credential(ngx_canopy_ctx_t *ctx,
-    ngx_log_t *log);
+static ngx_uint_t ngx_canopy_attempts_renew(ngx_http_request_t *r,
+    ngx_canopy_ctx_t *ctx, ngx_canopy_exchange_t *x);
+static void ngx_canopy_attempts_renewed(void *data);
+static ngx_uint_t ngx_canopy_attempts_again(ngx_http_request_t *r,
+    ngx_canopy_ctx_t *ctx, char *why);
+static void ngx_canopy_attempts_answer(ngx_http_request_t *r,
+    ngx_canopy_ctx_t *ctx, ngx_canopy_exchange_t *x);
 static canopy_answer_meaning_t ngx_canopy_attempts_meaning(
     ngx_canopy_exchange_t *x);
 static void ngx_canopy_attempts_deadline(ngx_event_t *ev);
@@ -27,32 +38,23 @@ static void ngx_canopy_attempts_cleanup(void *data);
 void
 ngx_canopy_attempts_start(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 {
-    canopy_error_e           error;
-    ngx_http_cleanup_t      *cln;
-    ngx_canopy_exchange_t   *x;
+    ngx_http_cleanup_t  *cln;
 
     r->read_event_handler = ngx_http_block_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
-
-    error = CANOPY_PROXY_INTERNAL_ERROR;
 
     r->upstream_states = ngx_array_create(r->pool, 1,
                                           sizeof(ngx_http_upstream_state_t));
     cln = ngx_http_cleanup_add(r, 0);
 
-    if (r->upstream_states && cln) {
-        cln->handler = ngx_canopy_attempts_cleanup;
-        cln->data = ctx;
-
-        error = ngx_canopy_attempt(r, ctx, &x);
-    }
-
-    if (error != CANOPY_OK) {
-        ngx_http_finalize_request(r, ngx_canopy_reply_error(r, ctx, error));
+    if (r->upstream_states == NULL || cln == NULL) {
+        ngx_http_finalize_request(r,
+                ngx_canopy_reply_error(r, ctx, CANOPY_PROXY_INTERNAL_ERROR));
         return;
     }
 
-    ctx->first = x;
+    cln->handler = ngx_canopy_attempts_cleanup;
+    cln->data = ctx;
 
     ctx->deadline.handler = ngx_canopy_attempts_deadline;
     ctx->deadline.data = ctx;
@@ -67,7 +69,7 @@ ngx_canopy_attempts_start(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 
     ctx->starting = 1;
 
-    ngx_canopy_exchange_start(x);
+    ngx_canopy_attempts_first(r, ctx);
 
     ctx->starting = 0;
 
@@ -77,18 +79,108 @@ ngx_canopy_attempts_start(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 }
 
 
-static canopy_error_e
-ngx_canopy_attempt(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
-    ngx_canopy_exchange_t **exchange)
+/*
+ * The last checks are of the moment in which the request is sent.
+ */
+
+static void
+ngx_canopy_attempts_first(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 {
+    ngx_int_t               rc;
     canopy_error_e          error;
     ngx_canopy_exchange_t  *x;
 
-    error = ngx_canopy_exchange_create(ctx->environment, r->pool,
-                                       r->connection->log, ctx->uuid,
-                                       &ctx->request_id, &x);
-    if (error != CANOPY_OK) {
-        return error;
+    if (ngx_canopy_environment_closed(ctx->environment, r->connection->log)) {
+        error = CANOPY_ENVIRONMENT_CLOSED;
+        goto refused;
+    }
+
+    rc = ngx_canopy_attempt(r, ctx, &x);
+
+    switch (rc) {
+
+    case NGX_OK:
+        ctx->first = x;
+        ngx_canopy_exchange_start(x);
+        return;
+
+    case NGX_AGAIN:
+        ngx_canopy_attempts_wait(r, ctx);
+        return;
+
+    case NGX_DECLINED:
+        error = CANOPY_CREDENTIAL_UNAVAILABLE;
+        break;
+
+    default: /* NGX_ERROR */
+        error = CANOPY_PROXY_INTERNAL_ERROR;
+    }
+
+refused:
+
+    ngx_canopy_attempts_end(r, ctx, ngx_canopy_reply_error(r, ctx, error));
+}
+
+
+/*
+ * Nothing is sent yet, so a client that leaves takes its request with it.
+ */
+
+static void
+ngx_canopy_attempts_wait(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
+{
+    r->connection->log->action = "waiting for a credential";
+
+    if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+        ngx_canopy_attempts_end(r, ctx,
+                 ngx_canopy_reply_error(r, ctx, CANOPY_PROXY_INTERNAL_ERROR));
+        return;
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
+
+    ctx->waiter.handler = ngx_canopy_attempts_credential;
+    ctx->waiter.data = ctx;
+
+    ngx_canopy_environment_wait(ctx->environment, &ctx->waiter, 0);
+}
+
+
+static void
+ngx_canopy_attempts_credential(void *data)
+{
+    ngx_canopy_ctx_t *ctx = data;
+
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    ngx_http_set_log_request(r->connection->log, r);
+
+    r->read_event_handler = ngx_http_block_reading;
+
+    ngx_canopy_attempts_first(r, ctx);
+}
+
+
+/*
+ * Returns as ngx_canopy_cancel_create() does.
+ */
+
+static ngx_int_t
+ngx_canopy_attempt(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
+    ngx_canopy_exchange_t **exchange)
+{
+    ngx_int_t               rc;
+    ngx_canopy_exchange_t  *x;
+
+    rc = ngx_canopy_cancel_create(ctx->environment, r->pool,
+                                  r->connection->log, ctx->uuid,
+                                  &ctx->request_id, &x,
+                                  &ctx->secrets[NGX_CANOPY_SECRET_CLIENT],
+                                  &ctx->retry_after);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     x->handler = ngx_canopy_attempt_handler;
@@ -104,14 +196,13 @@ ngx_canopy_attempt(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
 
     *exchange = x;
 
-    return CANOPY_OK;
+    return NGX_OK;
 }
 
 
 static void
 ngx_canopy_attempt_handler(ngx_canopy_exchange_t *x)
 {
-    ngx_int_t                 rc;
     ngx_canopy_ctx_t         *ctx;
     ngx_http_request_t       *r;
     canopy_answer_meaning_t   meaning;
@@ -130,57 +221,110 @@ ngx_canopy_attempt_handler(ngx_canopy_exchange_t *x)
         return;
     }
 
-    if (x->error != CANOPY_OK) {
-        rc = ngx_canopy_reply_error(r, ctx, x->error);
-
-    } else {
-        if (x->answer.status == 401 || meaning.authenticated) {
-            ngx_canopy_environment_refused(ctx->environment,
-                                           r->connection->log,
-                                           !meaning.authenticated);
-        }
-
-        rc = ngx_canopy_reply_answer(r, ctx, x, &meaning);
-    }
-
-    ngx_canopy_attempts_end(r, ctx, rc);
+    ngx_canopy_attempts_answer(r, ctx, x);
 }
 
 
 /*
- * Returns 1 if the request is on its way again.
+ * Returns 1 if the request is on its way again, or may be soon.
  */
 
 static ngx_uint_t
 ngx_canopy_attempts_repeat(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     ngx_canopy_exchange_t *x)
 {
-    ngx_uint_t               refused;
-    ngx_canopy_exchange_t   *repeat;
+    if (x->error == CANOPY_OK && x->answer.status == 401) {
+        return ngx_canopy_attempts_renew(r, ctx, x);
+    }
 
-    refused = (x->error == CANOPY_OK && x->answer.status == 401);
+    if (!x->stale) {
+        return 0;
+    }
 
-    /* the credential is looked at again even if this request can't have it */
+    return ngx_canopy_attempts_again(r, ctx,
+                         "upstream closed a kept connection of environment "
+                         "\"%V\", sending the request again on a new one");
+}
 
-    if (refused && !ngx_canopy_attempts_other_credential(ctx,
-                                                         r->connection->log))
+
+/*
+ * The credential is looked at again even if this request can't have it.
+ */
+
+static ngx_uint_t
+ngx_canopy_attempts_renew(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
+    ngx_canopy_exchange_t *x)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_canopy_environment_renew(ctx->environment, r->connection->log,
+                                      &x->credential, x->generation);
+
+    if (rc == NGX_AGAIN && ctx->repeat == NULL && ctx->deadline.timer_set) {
+        r->connection->log->action = "waiting for a credential";
+
+        ctx->waiter.handler = ngx_canopy_attempts_renewed;
+        ctx->waiter.data = ctx;
+
+        ngx_canopy_environment_wait(ctx->environment, &ctx->waiter,
+                                    x->generation);
+        return 1;
+    }
+
+    if (rc != NGX_OK) {
+        return 0;
+    }
+
+    return ngx_canopy_attempts_again(r, ctx,
+                         "upstream refused the credential of environment "
+                         "\"%V\", sending the request again with another");
+}
+
+
+static void
+ngx_canopy_attempts_renewed(void *data)
+{
+    ngx_canopy_ctx_t *ctx = data;
+
+    ngx_int_t               rc;
+    ngx_http_request_t     *r;
+    ngx_canopy_exchange_t  *x;
+
+    r = ctx->request;
+    x = ctx->first;
+
+    ngx_http_set_log_request(r->connection->log, r);
+
+    rc = ngx_canopy_environment_renew(ctx->environment, r->connection->log,
+                                      &x->credential, x->generation);
+
+    if (rc == NGX_OK
+        && ngx_canopy_attempts_again(r, ctx,
+                         "upstream refused the credential of environment "
+                         "\"%V\", sending the request again with another"))
     {
+        return;
+    }
+
+    ngx_canopy_attempts_answer(r, ctx, x);
+}
+
+
+static ngx_uint_t
+ngx_canopy_attempts_again(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
+    char *why)
+{
+    ngx_canopy_exchange_t  *repeat;
+
+    if (ctx->repeat || !ctx->deadline.timer_set) {
         return 0;
     }
 
-    if (!(refused || x->stale) || ctx->repeat || !ctx->deadline.timer_set) {
+    if (ngx_canopy_attempt(r, ctx, &repeat) != NGX_OK) {
         return 0;
     }
 
-    if (ngx_canopy_attempt(r, ctx, &repeat) != CANOPY_OK) {
-        return 0;
-    }
-
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                  refused ? "upstream refused the credential of environment "
-                            "\"%V\", sending the request again with another"
-                          : "upstream closed a kept connection of environment "
-                            "\"%V\", sending the request again on a new one",
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, why,
                   &ctx->environment->name);
 
     ctx->repeat = repeat;
@@ -193,24 +337,32 @@ ngx_canopy_attempts_repeat(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
 
 
 /*
- * Never the same credential twice, even if it came back in the meantime.
+ * Answers the client with what is known of the last copy.
  */
 
-static ngx_uint_t
-ngx_canopy_attempts_other_credential(ngx_canopy_ctx_t *ctx, ngx_log_t *log)
+static void
+ngx_canopy_attempts_answer(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
+    ngx_canopy_exchange_t *x)
 {
-    canopy_slice_t       *refused;
-    ngx_canopy_secret_t  *secret;
+    ngx_int_t                rc;
+    canopy_answer_meaning_t  meaning;
 
-    secret = ngx_canopy_environment_credential(ctx->environment, log, 1);
-    if (secret == NULL) {
-        return 0;
+    if (x->error != CANOPY_OK) {
+        rc = ngx_canopy_reply_error(r, ctx, x->error);
+
+    } else {
+        meaning = ngx_canopy_attempts_meaning(x);
+
+        if (x->answer.status == 401 || meaning.authenticated) {
+            ngx_canopy_environment_refused(ctx->environment,
+                                           r->connection->log,
+                                           !meaning.authenticated);
+        }
+
+        rc = ngx_canopy_reply_answer(r, ctx, x, &meaning);
     }
 
-    refused = &ngx_canopy_last_exchange(ctx)->credential;
-
-    return secret->value.len != refused->len
-           || ngx_memcmp(secret->value.data, refused->data, refused->len) != 0;
+    ngx_canopy_attempts_end(r, ctx, rc);
 }
 
 
@@ -240,11 +392,30 @@ ngx_canopy_attempts_meaning(ngx_canopy_exchange_t *x)
 static void
 ngx_canopy_attempts_deadline(ngx_event_t *ev)
 {
-    ngx_canopy_ctx_t  *ctx;
+    ngx_canopy_ctx_t    *ctx;
+    ngx_http_request_t  *r;
 
     ctx = ev->data;
+    r = ctx->request;
 
-    ngx_canopy_exchange_timeout(ngx_canopy_last_exchange(ctx));
+    if (!ctx->waiter.queued) {
+        ngx_canopy_exchange_timeout(ngx_canopy_last_exchange(ctx));
+        return;
+    }
+
+    ngx_http_set_log_request(r->connection->log, r);
+
+    if (ctx->first) {
+        ngx_canopy_attempts_answer(r, ctx, ctx->first);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "environment \"%V\" got no credential in time",
+                  &ctx->environment->name);
+
+    ngx_canopy_attempts_end(r, ctx,
+               ngx_canopy_reply_error(r, ctx, CANOPY_CREDENTIAL_UNAVAILABLE));
 }
 
 
@@ -281,6 +452,8 @@ ngx_canopy_attempts_cleanup(void *data)
     if (ctx->deadline.timer_set) {
         ngx_del_timer(&ctx->deadline);
     }
+
+    ngx_canopy_grant_forget(&ctx->waiter);
 
     x = ngx_canopy_last_exchange(ctx);
 

@@ -6,18 +6,23 @@
 
 
 #include "ngx_canopy_conf.h"
+#include "ngx_canopy_grant_conf.h"
 #include "ngx_canopy_handler.h"
+#include "ngx_canopy_zone.h"
 
 
 #define NGX_CANOPY_RESOLV_CONF       "/etc/resolv.conf"
 #define NGX_CANOPY_RESOLV_CONF_SIZE  4096
 #define NGX_CANOPY_NAME_SERVERS      3      /* as many as libc takes */
+#define NGX_CANOPY_ZONE_SIZE         1048576
 
 
 static char *ngx_canopy_merge_gateway(ngx_conf_t *cf,
     ngx_canopy_loc_conf_t *conf);
 static void ngx_canopy_merge_prefix(ngx_conf_t *cf,
     ngx_canopy_loc_conf_t *prev, ngx_canopy_loc_conf_t *conf);
+static ngx_int_t ngx_canopy_conf_peers(ngx_conf_t *cf,
+    ngx_canopy_peers_t *peers, ngx_resolver_t **resolver, ngx_msec_t timeout);
 static ngx_uint_t ngx_canopy_conf_name_servers(ngx_conf_t *cf,
     ngx_str_t *names);
 
@@ -39,7 +44,39 @@ ngx_canopy_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    mcf->zone_size = NGX_CONF_UNSET_SIZE;
+
     return mcf;
+}
+
+
+char *
+ngx_canopy_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_canopy_main_conf_t *mcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    if (mcf->zone_size != NGX_CONF_UNSET_SIZE) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR) {
+        return "invalid value";
+    }
+
+    if (size < (ssize_t) (8 * ngx_pagesize)) {
+        return "is too small";
+    }
+
+    mcf->zone_size = size;
+
+    return NGX_CONF_OK;
 }
 
 
@@ -246,8 +283,7 @@ ngx_canopy_conf_find(ngx_canopy_main_conf_t *mcf, ngx_str_t *name)
 ngx_int_t
 ngx_canopy_conf_resolver(ngx_conf_t *cf)
 {
-    ngx_str_t                   names[NGX_CANOPY_NAME_SERVERS];
-    ngx_uint_t                  i, n;
+    ngx_uint_t                  i;
     ngx_msec_t                  timeout;
     ngx_resolver_t             *resolver;
     ngx_canopy_main_conf_t     *mcf;
@@ -271,24 +307,68 @@ ngx_canopy_conf_resolver(ngx_conf_t *cf)
 
     for (i = 0; i < mcf->environments.nelts; i++) {
 
-        if (envs[i]->peers->host.len == 0) {
-            continue;
+        if (ngx_canopy_conf_peers(cf, envs[i]->api.peers, &resolver, timeout)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
         }
 
-        if (resolver == NULL) {
-            n = ngx_canopy_conf_name_servers(cf, names);
-
-            resolver = ngx_resolver_create(cf, names, n);
-            if (resolver == NULL) {
-                return NGX_ERROR;
-            }
+        if (envs[i]->grant
+            && ngx_canopy_conf_peers(cf, envs[i]->grant->server.peers,
+                                     &resolver, timeout)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
         }
-
-        envs[i]->peers->resolver = resolver;
-        envs[i]->peers->resolver_timeout = timeout;
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_canopy_conf_peers(ngx_conf_t *cf, ngx_canopy_peers_t *peers,
+    ngx_resolver_t **resolver, ngx_msec_t timeout)
+{
+    ngx_str_t   names[NGX_CANOPY_NAME_SERVERS];
+    ngx_uint_t  n;
+
+    if (peers->host.len == 0) {
+        return NGX_OK;
+    }
+
+    if (*resolver == NULL) {
+        n = ngx_canopy_conf_name_servers(cf, names);
+
+        *resolver = ngx_resolver_create(cf, names, n);
+        if (*resolver == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    peers->resolver = *resolver;
+    peers->resolver_timeout = timeout;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_canopy_conf_shared(ngx_conf_t *cf)
+{
+    ngx_canopy_main_conf_t  *mcf;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_canopy_module);
+
+    ngx_conf_init_size_value(mcf->zone_size, NGX_CANOPY_ZONE_SIZE);
+
+    if (ngx_canopy_grant_finish(cf, &mcf->environments, &mcf->state_path)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_canopy_zone_add(cf, mcf->zone_size, &mcf->environments);
 }
 
 

@@ -15,6 +15,8 @@
 typedef struct {
     ngx_array_t                environments;    /* of pointers */
     X509_STORE                *store;           /* the system's CAs */
+    size_t                     zone_size;
+    ngx_str_t                  state_path;
     ngx_int_t                  request_id;      /* the variable's index */
 } ngx_canopy_main_conf_t;
 
@@ -46,6 +48,16 @@ char *ngx_canopy_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
  * Directive canopy_pass.
  */
 char *ngx_canopy_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/*
+ * Directive canopy_zone; conf is the main configuration.
+ */
+char *ngx_canopy_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/*
+ * Shared memory and state directory, once all of http {} is read.
+ */
+ngx_int_t ngx_canopy_conf_shared(ngx_conf_t *cf);
 
 /*
  * The name servers for the environments, once all of http {} is read.

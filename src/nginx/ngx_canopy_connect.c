@@ -31,7 +31,7 @@ ngx_canopy_connect(ngx_canopy_exchange_t *x)
     ngx_int_t            rc, state;
     ngx_canopy_peers_t  *peers;
 
-    peers = x->environment->peers;
+    peers = x->server->peers;
 
     for ( ;; ) {
         rc = ngx_canopy_peers_next(peers, &x->round);
@@ -114,13 +114,13 @@ ngx_canopy_connect_unresolved(ngx_canopy_exchange_t *x, ngx_int_t state)
 {
     ngx_canopy_peers_t  *peers;
 
-    peers = x->environment->peers;
+    peers = x->server->peers;
 
     ngx_log_error(NGX_LOG_ERR, x->log, 0,
                   "upstream host \"%V\" could not be resolved (%i: %s), "
                   "environment: \"%V\"",
                   &peers->host, state, ngx_resolver_strerror(state),
-                  &x->environment->name);
+                  x->server->environment);
 
     ngx_canopy_exchange_finish(x, state == NGX_RESOLVE_TIMEDOUT
                                       ? CANOPY_DNS_TIMEOUT : CANOPY_DNS_ERROR);
@@ -170,7 +170,7 @@ ngx_canopy_connect_address(ngx_canopy_exchange_t *x)
     c->read->handler = ngx_canopy_connect_read_handler;
     c->write->handler = ngx_canopy_connect_write_handler;
 
-    ngx_add_timer(c->write, x->environment->connect_timeout);
+    ngx_add_timer(c->write, x->server->connect_timeout);
 
     return rc;
 }
@@ -240,14 +240,14 @@ ngx_canopy_connect_test(ngx_connection_t *c)
 static void
 ngx_canopy_connect_connected(ngx_canopy_exchange_t *x)
 {
-    ngx_int_t                  rc;
-    ngx_connection_t          *c;
-    ngx_canopy_environment_t  *env;
+    ngx_int_t             rc;
+    ngx_connection_t     *c;
+    ngx_canopy_server_t  *server;
 
     c = x->connection;
-    env = x->environment;
+    server = x->server;
 
-    if (env->ssl == NULL) {
+    if (server->ssl == NULL) {
         x->state->connect_time = ngx_current_msec - x->start;
         ngx_canopy_transfer(x);
         return;
@@ -264,9 +264,9 @@ ngx_canopy_connect_connected(ngx_canopy_exchange_t *x)
     c->pool = ngx_create_pool(256, x->log);
 
     if (c->pool == NULL
-        || ngx_ssl_create_connection(env->ssl, c, NGX_SSL_CLIENT) != NGX_OK
-        || (env->sni.len && SSL_set_tlsext_host_name(c->ssl->connection,
-                                                     (char *) env->sni.data)
+        || ngx_ssl_create_connection(server->ssl, c, NGX_SSL_CLIENT) != NGX_OK
+        || (server->sni.len && SSL_set_tlsext_host_name(c->ssl->connection,
+                                                     (char *) server->sni.data)
                             == 0)
         || ngx_tcp_nodelay(c) != NGX_OK)
     {
@@ -274,10 +274,10 @@ ngx_canopy_connect_connected(ngx_canopy_exchange_t *x)
         return;
     }
 
-    if (env->tls.session_reuse) {
+    if (server->tls->session_reuse) {
         c->ssl->save_session = ngx_canopy_connect_save_session;
 
-        if (env->session && ngx_ssl_set_session(c, env->session) != NGX_OK) {
+        if (server->session && ngx_ssl_set_session(c, server->session) != NGX_OK) {
             ngx_canopy_exchange_finish(x, CANOPY_PROXY_INTERNAL_ERROR);
             return;
         }
@@ -323,13 +323,13 @@ ngx_canopy_connect_handshaked(ngx_canopy_exchange_t *x)
         return;
     }
 
-    fault = x->environment->tls.verify ? ngx_canopy_tls_verify(c) : NULL;
+    fault = x->server->tls->verify ? ngx_canopy_tls_verify(c) : NULL;
 
     if (fault) {
         ngx_log_error(NGX_LOG_ERR, x->log, 0,
                       "upstream SSL certificate verify error: %s, "
                       "environment: \"%V\", upstream: \"%V\"",
-                      fault, &x->environment->name, &x->round.current.name);
+                      fault, x->server->environment, &x->round.current.name);
         ngx_canopy_connect_next(x, CANOPY_TLS_CERTIFICATE_ERROR);
         return;
     }
@@ -347,18 +347,18 @@ ngx_canopy_connect_handshaked(ngx_canopy_exchange_t *x)
 static void
 ngx_canopy_connect_save_session(ngx_connection_t *c)
 {
-    ngx_ssl_session_t         *session;
-    ngx_canopy_exchange_t     *x;
-    ngx_canopy_environment_t  *env;
+    ngx_ssl_session_t      *session;
+    ngx_canopy_server_t    *server;
+    ngx_canopy_exchange_t  *x;
 
     if (c->idle) {
         return;
     }
 
     x = c->data;
-    env = x->environment;
+    server = x->server;
 
-    if (env->tls.verify
+    if (server->tls->verify
         && SSL_get_verify_result(c->ssl->connection) != X509_V_OK)
     {
         return;
@@ -367,11 +367,11 @@ ngx_canopy_connect_save_session(ngx_connection_t *c)
     session = ngx_ssl_get_session(c);
 
     if (session) {
-        if (env->session) {
-            ngx_ssl_free_session(env->session);
+        if (server->session) {
+            ngx_ssl_free_session(server->session);
         }
 
-        env->session = session;
+        server->session = session;
     }
 }
 
@@ -386,7 +386,7 @@ ngx_canopy_connect_next(ngx_canopy_exchange_t *x, canopy_error_e error)
 {
     x->error = error;
 
-    ngx_canopy_peers_failed(x->environment->peers, &x->round);
+    ngx_canopy_peers_failed(x->server->peers, &x->round);
     ngx_canopy_exchange_close(x);
     ngx_canopy_connect(x);
 }

@@ -11,11 +11,9 @@
 
 
 #include "ngx_canopy.h"
-#include "ngx_canopy_keepalive.h"
-#include "ngx_canopy_peer.h"
+#include "ngx_canopy_grant.h"
 #include "ngx_canopy_secret.h"
-#include "ngx_canopy_tls.h"
-#include "ngx_canopy_url.h"
+#include "ngx_canopy_server.h"
 
 
 struct ngx_canopy_environment_s {
@@ -25,32 +23,22 @@ struct ngx_canopy_environment_s {
 
     /* as configured */
 
-    ngx_str_t                server;
-    ngx_str_t                server_name;
+    ngx_canopy_server_t      api;
     ngx_str_t                closed_file;
     ngx_int_t                keepalive_max;
     ngx_msec_t               keepalive_timeout;
-    ngx_msec_t               connect_timeout;
-    ngx_msec_t               send_timeout;
-    ngx_msec_t               read_timeout;
     ngx_msec_t               exchange_timeout;
-    size_t                   response_limit;
     ngx_canopy_tls_conf_t    tls;
 
     /* made of it, once for all requests */
 
-    ngx_canopy_url_t         url;           /* of the server */
     ngx_str_t                head;          /* request up to the task's id */
     ngx_str_t                tail;          /* request behind the task's id */
-    ngx_str_t                sni;           /* NUL-terminated, or empty */
-    ngx_ssl_t               *ssl;           /* NULL: plain HTTP */
 
     /* the worker's own state */
 
-    ngx_canopy_peers_t      *peers;
-    ngx_canopy_keepalive_t  *keepalive;     /* NULL: off */
-    ngx_canopy_secret_t     *secret;
-    ngx_ssl_session_t       *session;
+    ngx_canopy_secret_t     *secret;        /* one of these: a file's token */
+    ngx_canopy_grant_t      *grant;         /* an exchanged one */
     unsigned                 refused:1;     /* the credential, by upstream */
 };
 
@@ -61,15 +49,47 @@ struct ngx_canopy_environment_s {
 ngx_uint_t ngx_canopy_environment_closed(ngx_canopy_environment_t *env,
     ngx_log_t *log);
 
+typedef struct {
+    ngx_str_t                value;         /* the worker's own copy, of use
+                                               until events are handled */
+    ngx_uint_t               generation;    /* another value, another number */
+    ngx_str_t                secret;        /* what it was exchanged for, if it
+                                               was; likewise */
+    time_t                   retry_after;   /* seconds, if there is none */
+} ngx_canopy_credential_t;
+
+
 /*
- * The credential as it is now.  Its file is looked at again if that was not
- * done within this second, or at once if force is set; idle connections that
- * carried a replaced credential are closed.
+ * The credential as it is now.  A file is looked at again if that was not done
+ * within this second, an expired token is exchanged for a new one; idle
+ * connections that carried a replaced credential are closed.
  *
- * Returns  NULL if there is none that may be used.
+ * Out:     *credential: with NGX_OK all but retry_after, else that alone.
+ * Returns  NGX_OK; NGX_AGAIN if one is on its way; NGX_DECLINED if there is
+ *          none that may be used.
  */
-ngx_canopy_secret_t *ngx_canopy_environment_credential(
-    ngx_canopy_environment_t *env, ngx_log_t *log, ngx_uint_t force);
+ngx_int_t ngx_canopy_environment_credential(ngx_canopy_environment_t *env,
+    ngx_log_t *log, ngx_canopy_credential_t *credential);
+
+/*
+ * The upstream refused a credential: is there another one, or can there be?
+ *
+ * In:      refused, its bytes; generation, its number.
+ * Returns  NGX_OK if ngx_canopy_environment_credential() gives another one now;
+ *          NGX_AGAIN if one may be on its way; NGX_DECLINED if not.
+ */
+ngx_int_t ngx_canopy_environment_renew(ngx_canopy_environment_t *env,
+    ngx_log_t *log, canopy_slice_t *refused, ngx_uint_t generation);
+
+/*
+ * After an NGX_AGAIN: waiter->handler(waiter->data) is called when it is time
+ * to ask again.
+ *
+ * In:      generation, a credential with this number is not what is waited
+ *          for; 0: any is.
+ */
+void ngx_canopy_environment_wait(ngx_canopy_environment_t *env,
+    ngx_canopy_grant_waiter_t *waiter, ngx_uint_t generation);
 
 /*
  * The upstream refused the credential, or took it: one line for each change.

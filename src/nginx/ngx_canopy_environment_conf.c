@@ -6,6 +6,7 @@
 
 #include "ngx_canopy_conf.h"
 #include "ngx_canopy_environment_conf.h"
+#include "ngx_canopy_grant_conf.h"
 
 
 #define NGX_CANOPY_NAME_MAX       64
@@ -27,7 +28,7 @@ static void ngx_canopy_environment_defaults(ngx_canopy_environment_t *env);
 static char *ngx_canopy_environment_limits(ngx_conf_t *cf,
     ngx_canopy_environment_t *env);
 static char *ngx_canopy_environment_tls(ngx_conf_t *cf,
-    ngx_canopy_main_conf_t *mcf, ngx_canopy_environment_t *env);
+    ngx_canopy_environment_t *env);
 static char *ngx_canopy_environment_request(ngx_conf_t *cf,
     ngx_canopy_environment_t *env);
 
@@ -127,16 +128,18 @@ ngx_canopy_environment_create(ngx_conf_t *cf, ngx_str_t *name)
     }
 
     env->name = *name;
+    env->api.environment = &env->name;
+    env->api.tls = &env->tls;
     env->file = cf->conf_file->file.name;
     env->line = cf->conf_file->line;
 
     env->keepalive_max = NGX_CONF_UNSET;
     env->keepalive_timeout = NGX_CONF_UNSET_MSEC;
-    env->connect_timeout = NGX_CONF_UNSET_MSEC;
-    env->send_timeout = NGX_CONF_UNSET_MSEC;
-    env->read_timeout = NGX_CONF_UNSET_MSEC;
+    env->api.connect_timeout = NGX_CONF_UNSET_MSEC;
+    env->api.send_timeout = NGX_CONF_UNSET_MSEC;
+    env->api.read_timeout = NGX_CONF_UNSET_MSEC;
     env->exchange_timeout = NGX_CONF_UNSET_MSEC;
-    env->response_limit = NGX_CONF_UNSET_SIZE;
+    env->api.response_limit = NGX_CONF_UNSET_SIZE;
 
     env->tls.verify = NGX_CONF_UNSET;
     env->tls.verify_depth = NGX_CONF_UNSET;
@@ -177,15 +180,13 @@ ngx_canopy_environment_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_str_t  *value;
 
-    if (env->server.data) {
+    if (env->api.url.host.data) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
 
-    env->server = value[1];
-
-    if (ngx_canopy_url_parse(cf, &env->server, &env->url) != NGX_OK) {
+    if (ngx_canopy_url_parse(cf, &value[1], &env->api.url) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -236,22 +237,22 @@ ngx_canopy_environment_init(ngx_conf_t *cf, ngx_canopy_main_conf_t *mcf,
     ngx_canopy_builtin_t  *builtin;
 
     for (builtin = ngx_canopy_builtins;
-         env->server.data == NULL && builtin->name.len;
+         env->api.url.host.data == NULL && builtin->name.len;
          builtin++)
     {
         if (builtin->name.len == env->name.len
             && ngx_memcmp(builtin->name.data, env->name.data, env->name.len)
                == 0)
         {
-            env->server = builtin->server;
-
-            if (ngx_canopy_url_parse(cf, &env->server, &env->url) != NGX_OK) {
+            if (ngx_canopy_url_parse(cf, &builtin->server, &env->api.url)
+                != NGX_OK)
+            {
                 return NGX_CONF_ERROR;
             }
         }
     }
 
-    if (env->server.data == NULL) {
+    if (env->api.url.host.data == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "environment \"%V\" has no \"server\"; only "
                            "\"live\" and \"sandbox\" have one built in",
@@ -259,17 +260,27 @@ ngx_canopy_environment_init(ngx_conf_t *cf, ngx_canopy_main_conf_t *mcf,
         return NGX_CONF_ERROR;
     }
 
-    if (env->secret == NULL) {
+    if (env->secret == NULL && env->grant == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "environment \"%V\" has no credential, add "
-                           "\"bearer_token_file\"", &env->name);
+                           "\"bearer_token_file\", or \"oauth2_client_id\" and "
+                           "\"oauth2_client_secret_file\"", &env->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (env->secret && env->grant) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "environment \"%V\" has two credentials, remove "
+                           "\"bearer_token_file\" or the \"oauth2_...\" "
+                           "directives", &env->name);
         return NGX_CONF_ERROR;
     }
 
     ngx_canopy_environment_defaults(env);
 
     if (ngx_canopy_environment_limits(cf, env) != NGX_CONF_OK
-        || ngx_canopy_environment_tls(cf, mcf, env) != NGX_CONF_OK
+        || ngx_canopy_environment_tls(cf, env) != NGX_CONF_OK
+        || ngx_canopy_server_init(cf, &env->api, &mcf->store) != NGX_OK
         || ngx_canopy_environment_request(cf, env) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
@@ -281,17 +292,19 @@ ngx_canopy_environment_init(ngx_conf_t *cf, ngx_canopy_main_conf_t *mcf,
         return NGX_CONF_ERROR;
     }
 
-    env->peers = ngx_canopy_peers_create(cf, &env->url.url);
-    if (env->peers == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
     if (env->keepalive_max) {
-        env->keepalive = ngx_canopy_keepalive_create(cf, env->keepalive_max,
+        env->api.keepalive = ngx_canopy_keepalive_create(cf,
+                                                     env->keepalive_max,
                                                      env->keepalive_timeout);
-        if (env->keepalive == NULL) {
+        if (env->api.keepalive == NULL) {
             return NGX_CONF_ERROR;
         }
+    }
+
+    if (env->grant
+        && ngx_canopy_grant_init(cf, env, &mcf->store) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
@@ -303,11 +316,11 @@ ngx_canopy_environment_defaults(ngx_canopy_environment_t *env)
 {
     ngx_conf_init_value(env->keepalive_max, 16);
     ngx_conf_init_msec_value(env->keepalive_timeout, 4000);
-    ngx_conf_init_msec_value(env->connect_timeout, 5000);
-    ngx_conf_init_msec_value(env->send_timeout, 10000);
-    ngx_conf_init_msec_value(env->read_timeout, 30000);
+    ngx_conf_init_msec_value(env->api.connect_timeout, 5000);
+    ngx_conf_init_msec_value(env->api.send_timeout, 10000);
+    ngx_conf_init_msec_value(env->api.read_timeout, 30000);
     ngx_conf_init_msec_value(env->exchange_timeout, 60000);
-    ngx_conf_init_size_value(env->response_limit, 65536);
+    ngx_conf_init_size_value(env->api.response_limit, 65536);
 
     ngx_conf_init_value(env->tls.verify, 1);
     ngx_conf_init_value(env->tls.verify_depth, 4);
@@ -326,8 +339,8 @@ ngx_canopy_environment_defaults(ngx_canopy_environment_t *env)
 static char *
 ngx_canopy_environment_limits(ngx_conf_t *cf, ngx_canopy_environment_t *env)
 {
-    if (env->connect_timeout == 0 || env->send_timeout == 0
-        || env->read_timeout == 0 || env->exchange_timeout == 0)
+    if (env->api.connect_timeout == 0 || env->api.send_timeout == 0
+        || env->api.read_timeout == 0 || env->exchange_timeout == 0)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "a timeout of environment \"%V\" is 0, nothing "
@@ -335,7 +348,7 @@ ngx_canopy_environment_limits(ngx_conf_t *cf, ngx_canopy_environment_t *env)
         return NGX_CONF_ERROR;
     }
 
-    if (env->response_limit == 0) {
+    if (env->api.response_limit == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"response_limit\" of environment \"%V\" is 0, no "
                            "reason could be read; give it a size",
@@ -360,23 +373,20 @@ ngx_canopy_environment_limits(ngx_conf_t *cf, ngx_canopy_environment_t *env)
 
 
 static char *
-ngx_canopy_environment_tls(ngx_conf_t *cf, ngx_canopy_main_conf_t *mcf,
-    ngx_canopy_environment_t *env)
+ngx_canopy_environment_tls(ngx_conf_t *cf, ngx_canopy_environment_t *env)
 {
-    ngx_str_t  name;
+    if (env->api.name.data == NULL) {
+        env->api.name = env->api.url.host;
 
-    if (env->server_name.data == NULL) {
-        env->server_name = env->url.host;
-
-    } else if (!ngx_canopy_url_host_valid(&env->server_name)) {
+    } else if (!ngx_canopy_url_host_valid(&env->api.name)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid \"server_name\" of environment \"%V\": it "
                            "must be a DNS name or an address", &env->name);
         return NGX_CONF_ERROR;
     }
 
-    if (!env->tls.verify && (ngx_canopy_url_canopy_host(&env->url.host)
-                             || ngx_canopy_url_canopy_host(&env->server_name)))
+    if (!env->tls.verify && (ngx_canopy_url_canopy_host(&env->api.url.host)
+                             || ngx_canopy_url_canopy_host(&env->api.name)))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"ssl_verify off\" would hand the credential of "
@@ -395,36 +405,6 @@ ngx_canopy_environment_tls(ngx_conf_t *cf, ngx_canopy_main_conf_t *mcf,
         return NGX_CONF_ERROR;
     }
 
-    if (!env->url.ssl) {
-        return NGX_CONF_OK;
-    }
-
-    /* RFC 6066, section 3: without the dot of an absolute name */
-
-    name = env->server_name;
-
-    if (name.data[name.len - 1] == '.') {
-        name.len--;
-    }
-
-    env->ssl = ngx_canopy_tls_create(cf, &env->tls, &name, &mcf->store);
-    if (env->ssl == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "TLS of environment \"%V\" can't be set up, see "
-                           "the message above", &env->name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (!ngx_canopy_is_address(&name)) {
-        env->sni.data = ngx_pnalloc(cf->pool, name.len + 1);
-        if (env->sni.data == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        (void) ngx_cpystrn(env->sni.data, name.data, name.len + 1);
-        env->sni.len = name.len;
-    }
-
     return NGX_CONF_OK;
 }
 
@@ -436,11 +416,10 @@ ngx_canopy_environment_tls(ngx_conf_t *cf, ngx_canopy_main_conf_t *mcf,
 static char *
 ngx_canopy_environment_request(ngx_conf_t *cf, ngx_canopy_environment_t *env)
 {
-    u_char     *p;
-    size_t      size;
-    in_port_t   port;
+    u_char  *p;
+    size_t   size;
 
-    size = sizeof("PATCH /tasks/") - 1 + env->url.path.len;
+    size = sizeof("PATCH /tasks/") - 1 + env->api.url.path.len;
 
     env->head.data = ngx_pnalloc(cf->pool, size);
     if (env->head.data == NULL) {
@@ -448,35 +427,23 @@ ngx_canopy_environment_request(ngx_conf_t *cf, ngx_canopy_environment_t *env)
     }
 
     env->head.len = ngx_sprintf(env->head.data, "PATCH %V/tasks/",
-                                &env->url.path)
+                                &env->api.url.path)
                     - env->head.data;
 
     size = sizeof("/cancel HTTP/1.1" CRLF
-                  "Host: []:65535" CRLF
+                  "Host: " CRLF
                   "Accept: application/json" CRLF
                   "User-Agent: ngx_canopy/" NGX_CANOPY_VERSION CRLF
                   "Content-Length: 0" CRLF) - 1
-           + env->server_name.len;
+           + ngx_canopy_server_host_size(&env->api);
 
     env->tail.data = ngx_pnalloc(cf->pool, size);
     if (env->tail.data == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    p = ngx_sprintf(env->tail.data,
-                    ngx_strlchr(env->server_name.data,
-                                env->server_name.data + env->server_name.len,
-                                ':')
-                        ? "/cancel HTTP/1.1" CRLF "Host: [%V]"
-                        : "/cancel HTTP/1.1" CRLF "Host: %V",
-                    &env->server_name);
-
-    port = env->url.url.port;
-
-    if (!env->url.local && port != env->url.default_port) {
-        p = ngx_sprintf(p, ":%ui", (ngx_uint_t) port);
-    }
-
+    p = ngx_sprintf(env->tail.data, "/cancel HTTP/1.1" CRLF "Host: ");
+    p = ngx_canopy_server_host(p, &env->api);
     p = ngx_sprintf(p, CRLF "Accept: application/json" CRLF
                     "User-Agent: ngx_canopy/" NGX_CANOPY_VERSION CRLF
                     "Content-Length: 0" CRLF);

@@ -1,6 +1,6 @@
 
 /*
- * One copy of a request on its way.
+ * A request on its way to a server.
  *
  * It is a small client of its own on nginx's events and not an upstream of
  * nginx, because the outcome hangs on facts that ngx_http_upstream.c keeps to
@@ -12,104 +12,49 @@
 #include "ngx_canopy_exchange.h"
 #include "ngx_canopy_connect.h"
 #include "ngx_canopy_transfer.h"
-#include "canopy_uuid.h"
 
 
-static u_char *ngx_canopy_exchange_append(u_char *p, ngx_str_t *s);
-
-
-static ngx_str_t  ngx_canopy_request_id_name =
-    ngx_string("X-Request-ID: ");
-static ngx_str_t  ngx_canopy_authorization_name =
-    ngx_string(CRLF "Authorization: Bearer ");
-static ngx_str_t  ngx_canopy_request_end = ngx_string(CRLF CRLF);
-static ngx_str_t  ngx_canopy_request_end_close =
-    ngx_string(CRLF "Connection: close" CRLF CRLF);
-
-
-canopy_error_e
-ngx_canopy_exchange_create(ngx_canopy_environment_t *env, ngx_pool_t *pool,
-    ngx_log_t *log, u_char *task_id, ngx_str_t *request_id,
-    ngx_canopy_exchange_t **exchange)
+ngx_canopy_exchange_t *
+ngx_canopy_exchange_create(ngx_canopy_server_t *server, ngx_pool_t *pool,
+    ngx_log_t *log, size_t size)
 {
-    u_char                 *p;
-    size_t                  size;
-    ngx_str_t              *end;
-    ngx_canopy_secret_t    *secret;
     ngx_canopy_exchange_t  *x;
-
-    secret = ngx_canopy_environment_credential(env, log, 0);
-    if (secret == NULL) {
-        return CANOPY_CREDENTIAL_UNAVAILABLE;
-    }
 
     x = ngx_pcalloc(pool, sizeof(ngx_canopy_exchange_t));
     if (x == NULL) {
-        return CANOPY_PROXY_INTERNAL_ERROR;
+        return NULL;
     }
 
-    x->environment = env;
+    x->request = ngx_pnalloc(pool, size);
+    if (x->request == NULL) {
+        return NULL;
+    }
+
+    x->pos = x->request;
+    x->last = x->request;
+    x->end = x->request + size;
+
+    x->server = server;
     x->pool = pool;
     x->log = log;
-    x->keepalive = (env->keepalive && !ngx_exiting && !ngx_terminate);
-
-    end = x->keepalive ? &ngx_canopy_request_end
-                       : &ngx_canopy_request_end_close;
-
-    size = env->head.len + CANOPY_UUID_LEN + env->tail.len
-           + ngx_canopy_request_id_name.len + request_id->len
-           + ngx_canopy_authorization_name.len + secret->value.len
-           + end->len;
-
-    p = ngx_pnalloc(pool, size);
-    if (p == NULL) {
-        return CANOPY_PROXY_INTERNAL_ERROR;
-    }
-
-    x->request = p;
-    x->pos = p;
-
-    p = ngx_canopy_exchange_append(p, &env->head);
-    p = ngx_cpymem(p, task_id, CANOPY_UUID_LEN);
-    p = ngx_canopy_exchange_append(p, &env->tail);
-    p = ngx_canopy_exchange_append(p, &ngx_canopy_request_id_name);
-    p = ngx_canopy_exchange_append(p, request_id);
-    p = ngx_canopy_exchange_append(p, &ngx_canopy_authorization_name);
-
-    x->credential.data = p;
-    x->credential.len = secret->value.len;
-    x->generation = secret->generation;
-
-    p = ngx_canopy_exchange_append(p, &secret->value);
-    p = ngx_canopy_exchange_append(p, end);
-
-    x->last = p;
+    x->keepalive = (server->keepalive && !ngx_exiting && !ngx_terminate);
 
     canopy_answer_init(&x->answer);
 
-    *exchange = x;
-
-    return CANOPY_OK;
-}
-
-
-static u_char *
-ngx_canopy_exchange_append(u_char *p, ngx_str_t *s)
-{
-    return ngx_cpymem(p, s->data, s->len);
+    return x;
 }
 
 
 void
 ngx_canopy_exchange_start(ngx_canopy_exchange_t *x)
 {
-    ngx_connection_t          *c;
-    ngx_canopy_environment_t  *env;
+    ngx_connection_t        *c;
+    ngx_canopy_keepalive_t  *keepalive;
 
-    env = x->environment;
+    keepalive = x->server->keepalive;
 
-    if (!x->fresh && env->keepalive) {
-        c = ngx_canopy_keepalive_get(env->keepalive, &x->round.current);
+    if (!x->fresh && keepalive) {
+        c = ngx_canopy_keepalive_get(keepalive, &x->round.current);
 
         if (c) {
             ngx_canopy_exchange_adopt(x, c);
@@ -222,10 +167,10 @@ ngx_canopy_exchange_timeout(ngx_canopy_exchange_t *x)
 void
 ngx_canopy_exchange_finish(ngx_canopy_exchange_t *x, canopy_error_e error)
 {
-    ngx_connection_t          *c;
-    ngx_canopy_environment_t  *env;
+    ngx_connection_t     *c;
+    ngx_canopy_server_t  *server;
 
-    env = x->environment;
+    server = x->server;
 
     x->step = NGX_CANOPY_EXCHANGE_DONE;
     x->error = error;
@@ -234,10 +179,10 @@ ngx_canopy_exchange_finish(ngx_canopy_exchange_t *x, canopy_error_e error)
     c = x->connection;
 
     if (c && error == CANOPY_OK && x->keepalive && !x->cut && !x->too_large
-        && x->generation == env->secret->generation)
+        && x->generation == server->generation)
     {
         x->connection = NULL;
-        ngx_canopy_keepalive_put(env->keepalive, c, &x->round.current,
+        ngx_canopy_keepalive_put(server->keepalive, c, &x->round.current,
                                  x->generation);
     }
 
@@ -275,7 +220,7 @@ ngx_canopy_exchange_end(ngx_canopy_exchange_t *x)
     ngx_canopy_peers_forget(&x->waiter);
     ngx_canopy_exchange_close(x);
 
-    ngx_explicit_memzero(x->request, x->last - x->request);
+    ngx_explicit_memzero(x->request, x->end - x->request);
     x->credential.len = 0;
 
     if (x->body) {
@@ -295,5 +240,5 @@ ngx_canopy_exchange_log(ngx_canopy_exchange_t *x, ngx_err_t err, char *what,
 
     ngx_log_error(NGX_LOG_ERR, x->log, err,
                   "%s, environment: \"%V\", upstream: \"%V\"",
-                  what, &x->environment->name, &x->round.current.name);
+                  what, x->server->environment, &x->round.current.name);
 }

@@ -1,6 +1,7 @@
 
 /*
- * One copy of a request: sent to the environment's server, its answer read.
+ * One request to a server: an address is connected to, the request is sent,
+ * the answer is read.
  */
 
 
@@ -9,7 +10,7 @@
 
 
 #include "ngx_canopy.h"
-#include "ngx_canopy_environment.h"
+#include "ngx_canopy_server.h"
 #include "canopy_answer.h"
 #include "canopy_outcome.h"
 
@@ -17,6 +18,7 @@
 typedef struct ngx_canopy_exchange_s  ngx_canopy_exchange_t;
 
 typedef void (*ngx_canopy_exchange_handler_pt)(ngx_canopy_exchange_t *x);
+typedef ngx_int_t (*ngx_canopy_exchange_permit_pt)(ngx_canopy_exchange_t *x);
 
 
 typedef enum {
@@ -35,6 +37,8 @@ struct ngx_canopy_exchange_s {
     /* set by the caller between create and start */
 
     ngx_canopy_exchange_handler_pt  handler;    /* called once, at the end */
+    ngx_canopy_exchange_permit_pt   permit;     /* asked before the first byte
+                                                   is sent, or NULL */
     void                           *data;
     canopy_copies_t                *copies;     /* told of each copy */
     ngx_array_t                    *states;     /* ngx_http_upstream_state_t */
@@ -48,16 +52,23 @@ struct ngx_canopy_exchange_s {
     canopy_answer_t                 answer;
     u_char                         *body;       /* in the pool */
     size_t                          body_len;
-    canopy_slice_t                  credential; /* a part of the request */
     unsigned                        answered:1; /* a complete head has come */
     unsigned                        stale:1;    /* a kept connection that was
                                                    found closed */
     unsigned                        cut:1;      /* the body is not whole */
     unsigned                        too_large:1;
 
+    /* the request, to be written by the caller */
+
+    u_char                         *request;
+    u_char                         *last;       /* its end */
+    u_char                         *end;        /* of its memory */
+    canopy_slice_t                  credential; /* a part of it */
+    ngx_uint_t                      generation; /* of the credential */
+
     /* its own */
 
-    ngx_canopy_environment_t       *environment;
+    ngx_canopy_server_t            *server;
     ngx_pool_t                     *pool;
     ngx_log_t                      *log;
 
@@ -65,11 +76,8 @@ struct ngx_canopy_exchange_s {
     ngx_connection_t               *connection;
     ngx_canopy_round_t              round;
     ngx_canopy_waiter_t             waiter;
-    ngx_uint_t                      generation; /* of the credential */
 
-    u_char                         *request;
-    u_char                         *pos;
-    u_char                         *last;
+    u_char                         *pos;        /* up to here it is sent */
     size_t                          body_size;
 
     ngx_http_upstream_state_t      *state;
@@ -82,16 +90,14 @@ struct ngx_canopy_exchange_s {
 
 
 /*
- * Writes the request, from nothing but the environment and the two ids.
- *
- * In:      task_id, CANOPY_UUID_LEN bytes; request_id, fit for a field value.
- * Out:     *exchange, in the pool; to be ended with ngx_canopy_exchange_end().
- * Returns  CANOPY_OK, CANOPY_CREDENTIAL_UNAVAILABLE or
- *          CANOPY_PROXY_INTERNAL_ERROR.
+ * In:      size, of the memory for the request, to be written at x->last by
+ *          the caller, who moves that to its end.  All of it is wiped in the
+ *          end.
+ * Returns  an exchange in the pool, to be ended with ngx_canopy_exchange_end();
+ *          NULL if there is no memory.
  */
-canopy_error_e ngx_canopy_exchange_create(ngx_canopy_environment_t *env,
-    ngx_pool_t *pool, ngx_log_t *log, u_char *task_id, ngx_str_t *request_id,
-    ngx_canopy_exchange_t **exchange);
+ngx_canopy_exchange_t *ngx_canopy_exchange_create(ngx_canopy_server_t *server,
+    ngx_pool_t *pool, ngx_log_t *log, size_t size);
 
 /*
  * Begins; exchange->handler may be called before this returns.
@@ -104,7 +110,7 @@ void ngx_canopy_exchange_start(ngx_canopy_exchange_t *x);
 void ngx_canopy_exchange_timeout(ngx_canopy_exchange_t *x);
 
 /*
- * Frees what is not the pool's and wipes the copy of the credential; without a
+ * Frees what is not the pool's and wipes the request and the answer; without a
  * call of the handler if it has not been called.  Can be called twice.
  */
 void ngx_canopy_exchange_end(ngx_canopy_exchange_t *x);

@@ -378,11 +378,5 @@ ngx_canopy_forward(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_canopy_module);
 
-    if (ngx_canopy_environment_closed(ctx->environment, r->connection->log)) {
-        ngx_http_finalize_request(r,
-                 ngx_canopy_reply_error(r, ctx, CANOPY_ENVIRONMENT_CLOSED));
-        return;
-    }
-
     ngx_canopy_attempts_start(r, ctx);
 }

@@ -8,9 +8,11 @@
 #include "canopy_retry_after.h"
 
 
-#define NGX_CANOPY_RETRY_AFTER  "30"    /* seconds */
+#define NGX_CANOPY_RETRY_AFTER  30      /* seconds */
 
 
+static ngx_int_t ngx_canopy_headers_seconds(ngx_http_request_t *r,
+    time_t seconds);
 static ngx_int_t ngx_canopy_headers_push(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);
 
@@ -22,8 +24,6 @@ static ngx_str_t  ngx_canopy_outcome = ngx_string("Canopy-Outcome");
 static ngx_str_t  ngx_canopy_environment = ngx_string("Canopy-Environment");
 static ngx_str_t  ngx_canopy_proxy_status = ngx_string("Proxy-Status");
 static ngx_str_t  ngx_canopy_retry_after = ngx_string("Retry-After");
-static ngx_str_t  ngx_canopy_retry_after_value =
-    ngx_string(NGX_CANOPY_RETRY_AFTER);
 static ngx_str_t  ngx_canopy_allow = ngx_string("Allow");
 static ngx_str_t  ngx_canopy_allow_value = ngx_string("PATCH");
 static ngx_str_t  ngx_canopy_authenticate = ngx_string("WWW-Authenticate");
@@ -78,8 +78,8 @@ ngx_canopy_headers_common(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
 
 
 ngx_int_t
-ngx_canopy_headers_refusal(ngx_http_request_t *r, canopy_error_e error,
-    const char *msg, size_t len)
+ngx_canopy_headers_refusal(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
+    canopy_error_e error, const char *msg, size_t len)
 {
     u_char     *p;
     ngx_str_t   value;
@@ -122,13 +122,32 @@ ngx_canopy_headers_refusal(ngx_http_request_t *r, canopy_error_e error,
         return ngx_canopy_headers_push(r, &ngx_canopy_authenticate, &value);
 
     case CANOPY_ENVIRONMENT_CLOSED:
+        return ngx_canopy_headers_seconds(r, NGX_CANOPY_RETRY_AFTER);
+
     case CANOPY_CREDENTIAL_UNAVAILABLE:
-        return ngx_canopy_headers_push(r, &ngx_canopy_retry_after,
-                                       &ngx_canopy_retry_after_value);
+        return ngx_canopy_headers_seconds(r, ctx->retry_after
+                                                 ? ctx->retry_after
+                                                 : NGX_CANOPY_RETRY_AFTER);
 
     default:
         return NGX_OK;
     }
+}
+
+
+static ngx_int_t
+ngx_canopy_headers_seconds(ngx_http_request_t *r, time_t seconds)
+{
+    ngx_str_t  value;
+
+    value.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "%T", seconds) - value.data;
+
+    return ngx_canopy_headers_push(r, &ngx_canopy_retry_after, &value);
 }
 
 

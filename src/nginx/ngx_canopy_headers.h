@@ -29,7 +29,7 @@ ngx_int_t ngx_canopy_headers_common(ngx_http_request_t *r,
  * In:      msg, the error's words, for error_description.
  */
 ngx_int_t ngx_canopy_headers_refusal(ngx_http_request_t *r,
-    canopy_error_e error, const char *msg, size_t len);
+    ngx_canopy_ctx_t *ctx, canopy_error_e error, const char *msg, size_t len);
 
 /*
  * Proxy-Status (RFC 9209).

@@ -46,7 +46,7 @@ ngx_canopy_reply_fault(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
 
     if (ngx_canopy_headers_common(r, ctx, canopy_error(error)->status)
            != NGX_OK
-        || ngx_canopy_headers_refusal(r, error, msg, len) != NGX_OK
+        || ngx_canopy_headers_refusal(r, ctx, error, msg, len) != NGX_OK
         || ngx_canopy_reply_body(r, ctx, error, text) != NGX_OK)
     {
         return ngx_canopy_reply_failed(r, ctx);

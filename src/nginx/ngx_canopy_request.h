@@ -19,6 +19,7 @@ enum {
     NGX_CANOPY_SECRET_TOKEN = 0,        /* the client's */
     NGX_CANOPY_SECRET_FIRST,            /* the credential of each copy */
     NGX_CANOPY_SECRET_REPEAT,
+    NGX_CANOPY_SECRET_CLIENT,           /* what those were exchanged for */
     NGX_CANOPY_SECRETS
 };
 
@@ -38,6 +39,8 @@ typedef struct {
     ngx_canopy_exchange_t     *first;
     ngx_canopy_exchange_t     *repeat;          /* NULL: there was none */
     ngx_event_t                deadline;
+    ngx_canopy_grant_waiter_t  waiter;
+    time_t                     retry_after;     /* seconds; 0: not known */
     ngx_int_t                  rc;              /* once ended is set */
     unsigned                   starting:1;
     unsigned                   ended:1;

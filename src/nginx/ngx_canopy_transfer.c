@@ -36,6 +36,11 @@ ngx_canopy_transfer(ngx_canopy_exchange_t *x)
     c->read->handler = ngx_canopy_transfer_read_handler;
     c->write->handler = ngx_canopy_transfer_write_handler;
 
+    if (x->permit && x->permit(x) != NGX_OK) {
+        ngx_canopy_exchange_finish(x, CANOPY_PROXY_INTERNAL_ERROR);
+        return;
+    }
+
     /* from here on nobody can say that it was not sent */
 
     canopy_copies_sent(x->copies);
@@ -101,7 +106,7 @@ ngx_canopy_transfer_send(ngx_canopy_exchange_t *x)
         }
 
         if (n == NGX_AGAIN) {
-            ngx_add_timer(c->write, x->environment->send_timeout);
+            ngx_add_timer(c->write, x->server->send_timeout);
 
             if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
                 ngx_canopy_transfer_failed(x);
@@ -121,7 +126,7 @@ ngx_canopy_transfer_send(ngx_canopy_exchange_t *x)
     x->step = NGX_CANOPY_EXCHANGE_HEAD;
     x->log->action = "reading response header from upstream";
 
-    ngx_add_timer(c->read, x->environment->read_timeout);
+    ngx_add_timer(c->read, x->server->read_timeout);
 
     if (c->read->ready) {
         ngx_canopy_transfer_read(x);
@@ -185,7 +190,7 @@ ngx_canopy_transfer_read(ngx_canopy_exchange_t *x)
             }
 
             if (x->step == NGX_CANOPY_EXCHANGE_HEAD) {
-                ngx_add_timer(c->read, x->environment->read_timeout);
+                ngx_add_timer(c->read, x->server->read_timeout);
             }
 
             if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
@@ -320,7 +325,7 @@ ngx_canopy_transfer_body(ngx_canopy_exchange_t *x, canopy_slice_t *piece)
     u_char  *body;
     size_t   limit, size;
 
-    limit = x->environment->response_limit;
+    limit = x->server->response_limit;
 
     if (piece->len > limit - x->body_len) {
         x->too_large = 1;

@@ -1,0 +1,209 @@
+
+/*
+ * Shared memory.
+ */
+
+
+#include "ngx_canopy_zone.h"
+#include "ngx_canopy_environment.h"
+#include "ngx_canopy_state.h"
+
+
+static ngx_int_t ngx_canopy_zone_init(ngx_shm_zone_t *shm_zone, void *data);
+static ngx_int_t ngx_canopy_zone_grant(ngx_canopy_zone_t *zone,
+    ngx_canopy_grant_t *grant, ngx_log_t *log);
+static void *ngx_canopy_zone_entry(ngx_canopy_zone_t *zone,
+    ngx_queue_t *entries, const char *name, size_t size, ngx_uint_t *fresh);
+
+
+static ngx_str_t  ngx_canopy_zone_name = ngx_string("ngx_canopy");
+
+
+ngx_int_t
+ngx_canopy_zone_add(ngx_conf_t *cf, size_t size, ngx_array_t *environments)
+{
+    ngx_uint_t                  i, needed;
+    ngx_shm_zone_t             *shm_zone;
+    ngx_canopy_zone_t          *zone;
+    ngx_canopy_environment_t  **envs;
+
+    envs = environments->elts;
+    needed = 0;
+
+    for (i = 0; i < environments->nelts; i++) {
+        needed |= (envs[i]->grant != NULL);
+    }
+
+    if (!needed) {
+        return NGX_OK;
+    }
+
+    zone = ngx_pcalloc(cf->pool, sizeof(ngx_canopy_zone_t));
+    if (zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    zone->cycle = cf->cycle;
+    zone->environments = environments;
+
+    shm_zone = ngx_shared_memory_add(cf, &ngx_canopy_zone_name, size,
+                                     &ngx_canopy_module);
+    if (shm_zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    shm_zone->init = ngx_canopy_zone_init;
+    shm_zone->data = zone;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_canopy_zone_init(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_canopy_zone_t *old = data;
+
+    ngx_uint_t                  i;
+    ngx_canopy_zone_t          *zone;
+    ngx_canopy_environment_t  **envs;
+
+    zone = shm_zone->data;
+    zone->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    if (old) {
+        zone->sh = old->sh;
+
+    } else {
+        zone->shpool->log_nomem = 0;
+
+        zone->sh = ngx_slab_alloc(zone->shpool, sizeof(ngx_canopy_zone_sh_t));
+        if (zone->sh == NULL) {
+            goto nomem;
+        }
+
+        ngx_queue_init(&zone->sh->tokens);
+        ngx_queue_init(&zone->sh->budgets);
+
+        zone->shpool->data = zone->sh;
+    }
+
+    envs = zone->environments->elts;
+
+    for (i = 0; i < zone->environments->nelts; i++) {
+        if (envs[i]->grant
+            && ngx_canopy_zone_grant(zone, envs[i]->grant, shm_zone->shm.log)
+               != NGX_OK)
+        {
+            goto nomem;
+        }
+    }
+
+    return NGX_OK;
+
+nomem:
+
+    ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                  "\"canopy_zone\" is too small for all environments, make it "
+                  "larger than %uzk", shm_zone->shm.size / 1024);
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_canopy_zone_grant(ngx_canopy_zone_t *zone, ngx_canopy_grant_t *grant,
+    ngx_log_t *log)
+{
+    ngx_uint_t  fresh;
+
+    grant->shpool = zone->shpool;
+
+    grant->budget = ngx_canopy_zone_entry(zone, &zone->sh->budgets,
+                                          grant->budget_file.name,
+                                          sizeof(ngx_canopy_zone_budget_t),
+                                          &fresh);
+    if (grant->budget == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* processes of the old configuration obey the new limit, too */
+
+    ngx_canopy_zone_lock(zone->shpool);
+    grant->budget->budget.limit = (uint32_t) grant->limit;
+    ngx_canopy_zone_unlock(zone->shpool);
+
+    if (fresh) {
+        ngx_canopy_state_load_budget(grant, zone->cycle, log);
+    }
+
+    grant->shared = ngx_canopy_zone_entry(zone, &zone->sh->tokens,
+                                          grant->token_file.name,
+                                          sizeof(ngx_canopy_zone_token_t),
+                                          &fresh);
+    if (grant->shared == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (fresh) {
+        ngx_canopy_state_load_token(grant, zone->cycle, log);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Only the master adds entries; none is taken away, since workers of an old
+ * configuration may use it still.
+ */
+
+static void *
+ngx_canopy_zone_entry(ngx_canopy_zone_t *zone, ngx_queue_t *entries,
+    const char *name, size_t size, ngx_uint_t *fresh)
+{
+    ngx_queue_t              *q;
+    ngx_canopy_zone_entry_t  *entry;
+
+    *fresh = 0;
+
+    for (q = ngx_queue_head(entries);
+         q != ngx_queue_sentinel(entries);
+         q = ngx_queue_next(q))
+    {
+        entry = ngx_queue_data(q, ngx_canopy_zone_entry_t, queue);
+
+        if (ngx_strcmp(entry->name, name) == 0) {
+            return entry;
+        }
+    }
+
+    entry = ngx_slab_calloc(zone->shpool, size);
+    if (entry == NULL) {
+        return NULL;
+    }
+
+    ngx_memcpy(entry->name, name, CANOPY_STATE_NAME);
+    ngx_queue_insert_tail(entries, &entry->queue);
+
+    *fresh = 1;
+
+    return entry;
+}
+
+
+void
+ngx_canopy_zone_put(ngx_canopy_zone_token_t *shared, canopy_slice_t token)
+{
+    if (shared->len == token.len
+        && ngx_memcmp(shared->token, token.data, token.len) == 0)
+    {
+        return;
+    }
+
+    ngx_explicit_memzero(shared->token, shared->len);
+
+    ngx_memcpy(shared->token, token.data, token.len);
+    shared->len = token.len;
+    shared->version++;
+}

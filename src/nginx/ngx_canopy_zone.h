@@ -1,0 +1,93 @@
+
+/*
+ * What all workers share, and what a reload leaves alone: exchanged tokens,
+ * and the times of exchanges.
+ *
+ * An entry is found by what it is of, not by its place in the configuration.
+ */
+
+
+#ifndef _NGX_CANOPY_ZONE_H_INCLUDED_
+#define _NGX_CANOPY_ZONE_H_INCLUDED_
+
+
+#include "ngx_canopy.h"
+#include "canopy_grant.h"
+#include "canopy_refresh.h"
+#include "canopy_state.h"
+
+
+typedef struct {
+    ngx_queue_t            queue;
+    char                   name[CANOPY_STATE_NAME];
+} ngx_canopy_zone_entry_t;
+
+
+typedef struct {
+    ngx_canopy_zone_entry_t  entry;
+
+    canopy_refresh_t       refresh;
+    ngx_pid_t              owner;       /* of the exchange under way */
+    struct timespec        secret;      /* when the newest client secret that
+                                           a worker knows was put there */
+
+    ngx_atomic_t           version;     /* another token, another number; 0:
+                                           there was none yet */
+    size_t                 len;
+    u_char                 token[CANOPY_GRANT_TOKEN_MAX];
+} ngx_canopy_zone_token_t;
+
+
+typedef struct {
+    ngx_canopy_zone_entry_t  entry;
+
+    canopy_budget_t        budget;
+    ngx_uint_t             spent;       /* said in the log */
+} ngx_canopy_zone_budget_t;
+
+
+typedef struct {
+    ngx_queue_t            tokens;
+    ngx_queue_t            budgets;
+} ngx_canopy_zone_sh_t;
+
+
+typedef struct {
+    ngx_canopy_zone_sh_t  *sh;
+    ngx_slab_pool_t       *shpool;
+    ngx_cycle_t           *cycle;
+    ngx_array_t           *environments;    /* of pointers */
+} ngx_canopy_zone_t;
+
+
+/*
+ * Once all of http {} is read: asks nginx for the zone, if it is needed.
+ */
+ngx_int_t ngx_canopy_zone_add(ngx_conf_t *cf, size_t size,
+    ngx_array_t *environments);
+
+
+/*
+ * A token into its entry, which the caller has locked.  The number changes
+ * only if the token does.
+ */
+void ngx_canopy_zone_put(ngx_canopy_zone_token_t *shared, canopy_slice_t token);
+
+
+static ngx_inline void
+ngx_canopy_zone_lock(ngx_slab_pool_t *shpool)
+{
+    /* nginx unlocks no other mutex of a worker that crashed */
+
+    ngx_shmtx_lock(&shpool->mutex);
+}
+
+
+static ngx_inline void
+ngx_canopy_zone_unlock(ngx_slab_pool_t *shpool)
+{
+    ngx_shmtx_unlock(&shpool->mutex);
+}
+
+
+#endif /* _NGX_CANOPY_ZONE_H_INCLUDED_ */
