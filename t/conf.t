@@ -86,7 +86,7 @@ refuses('no server', 'environment "mine" has no "server"; only "live" and "sandb
         NAME => 'mine', BLOCK => $token);
 refuses("no server, $_", "environment \"$_\" has no \"server\"; only \"live\" and \"sandbox\" have one built in",
         NAME => $_, BLOCK => $token) for 'Live', 'SANDBOX', 'live2', 'sand';
-refuses('no credential', 'environment "sandbox" has no credential, add "bearer_token_file"',
+refuses('no credential', 'environment "sandbox" has no credential, add "bearer_token_file", or "oauth2_client_id" and "oauth2_client_secret_file"',
         BLOCK => 'server http://127.0.0.1:1;');
 
 # Limits
