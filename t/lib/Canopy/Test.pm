@@ -271,7 +271,8 @@ sub received ($t, $name) { return grep { $_->{event} eq 'request' } $t->events($
 sub events ($t, $name)   { return $t->{upstreams}{$name}->events }
 sub news ($t, $name)     { return $t->{upstreams}{$name}->news }
 
-# The Canopy sandbox. Options: tokens => [...] it accepts, certificate => what certificate() returned.
+# The Canopy sandbox. Options: tokens => [...] it accepts, client => [id, secret] that may have some, certificate => what
+# certificate() returned.
 sub sandbox ($t, $name, %opt) {
     my @command = ('/usr/bin/python3', $sandbox_app, '--port', $t->port($name));
     push @command, '--ssl-certfile', $opt{certificate}{chain}, '--ssl-keyfile', $opt{certificate}{key}
@@ -280,6 +281,7 @@ sub sandbox ($t, $name, %opt) {
     open my $out, '>', $t->path("sandbox-$name.out") or croak "sandbox-$name.out: $!";
     my $pid = spawn(sub {
         $ENV{CANOPY_SANDBOX_TOKENS} = join ',', ($opt{tokens} // [])->@*;
+        @ENV{qw(CANOPY_SANDBOX_CLIENT_ID CANOPY_SANDBOX_CLIENT_SECRET)} = ($opt{client} // ['', ''])->@*;
         exec { $command[0] } @command or die "$command[0]: $!\n";
     }, $out);
     $t->{sandboxes}{$name} = { pid => $pid, tls => $opt{certificate} ? 1 : 0 };
