@@ -98,6 +98,7 @@ is(exchange()->end, 'not connected', 'nobody there');
 $endpoint->start;
 is(exchange()->status, 200, 'there again');
 is($endpoint->connections, $before + 1, 'connections are counted');
+cmp_ok(abs(time - ($endpoint->exchanges)[-1]{at}), '<', 5, 'the time of an exchange is known');
 
 is($t->request(port => 'open', tls => 1, method => 'POST', path => '/', body => body(client_id => 'x'),
                headers => headers('localhost'))->status, 200, 'TLS, and any client');
@@ -203,6 +204,10 @@ upgrade($t);
 isnt($t->master, $master, 'a new binary');
 ok($load->goes_on, 'clients go on');
 restart($t, sub { is($t->request->end, 'not connected', 'nobody listens between stop and start') });
+ok($load->goes_on, 'clients go on');
+my @all = ($t->master, $t->workers);
+crash($t);
+is(scalar(grep { my $now = $_; grep { $_ == $now } @all } $t->master, $t->workers), 0, 'nginx after a crash: all are new');
 ok($load->goes_on, 'clients go on');
 my @answers = $load->stop;
 is(scalar(grep { $_->{status} == 204 } @answers) > 5, 1, 'most have their answer');

@@ -9,12 +9,21 @@ use Exporter qw(import);
 
 use Canopy::Process qw(alive children title wait_until);
 
-our @EXPORT = qw(kill_worker restart upgrade worker_connected_to);
+our @EXPORT = qw(crash kill_worker restart upgrade worker_connected_to);
 
 # Ends nginx gracefully and starts it again; what is to happen in between is given as code.
 sub restart ($t, $between = sub { }) {
     $t->stop;
     $between->();
+    $t->start;
+}
+
+# The master and all workers at once, as a machine that loses its power; and started again.
+sub crash ($t) {
+    my @all = ($t->master, $t->workers);
+    kill 'KILL', @all;
+    wait_until(sub { !grep { alive($_) } @all }, 10) or croak "nginx does not die\n";
+    delete $t->{started};
     $t->start;
 }
 

@@ -9,7 +9,7 @@ use Carp qw(croak);
 use Exporter qw(import);
 use JSON::PP;
 
-our @EXPORT = qw(state_files state_of budget_files edit_state age_token age_exchanges);
+our @EXPORT = qw(state_files state_of budget_files read_state edit_state age_token);
 
 my $json = JSON::PP->new->canonical;
 
@@ -18,13 +18,17 @@ sub state_files ($t) { return sort glob $t->path('state/*') }
 sub state_of ($t, $environment) { return grep { m{/\Q$environment\E-[0-9a-f]{16}[^/]*$} } state_files($t) }
 sub budget_files ($t) { return grep { m{/[0-9a-f]{16}[^/]*$} } state_files($t) }
 
+sub read_state ($path) {
+    open my $fh, '<:raw', $path or croak "$path: $!";
+    local $/;
+    return $json->decode(<$fh>);
+}
+
 # Changes what a file says, as $code does with $_, the decoded object. nginx must not be running.
 sub edit_state ($path, $code) {
-    open my $fh, '+<:raw', $path or croak "$path: $!";
-    local $/;
-    local $_ = $json->decode(<$fh>);
+    local $_ = read_state($path);
     $code->();
-    seek $fh, 0, 0;
+    open my $fh, '+<:raw', $path or croak "$path: $!";
     truncate $fh, 0;
     print $fh $json->encode($_);
     close $fh or croak "$path: $!";

@@ -49,7 +49,7 @@ sub stop ($self) { $self->{t}->stop_upstream($self->{name}) }
 #     expires_in  (86400) what JSON can hold
 #     exp         the token is a JWT with this "exp", or with none (undef)
 #     body        instead of the usual object; %TOKEN% is a new token, as it is in raw
-#     status      (200), headers ([...])
+#     status      (200), headers ([...]), chunked (the body comes in chunks of so many bytes)
 #     raw         all bytes of the answer, instead of the above
 #     cut         so many bytes of it are sent
 #     end         then "hang", "reset" or "close"
@@ -166,8 +166,13 @@ sub _bytes ($self, $step, $n) {
     my $expires_in = exists $step->{expires_in} ? $step->{expires_in} : 86400;
     my $body = $step->{body}
         // $json->encode({ access_token => '%TOKEN%', token_type => 'Bearer', expires_in => $expires_in });
-    return reply($step->{status} // 200, $body =~ s/%TOKEN%/$token/gr,
-                 ($step->{headers} // ['Content-Type: application/json'])->@*);
+    $body =~ s/%TOKEN%/$token/g;
+    my @headers = ($step->{headers} // ['Content-Type: application/json'])->@*;
+    if (my $size = $step->{chunked}) {
+        push @headers, 'Transfer-Encoding: chunked';
+        $body = join '', map { sprintf "%x\r\n%s\r\n", length, $_ } $body =~ /(.{1,$size})/gs, '';
+    }
+    return reply($step->{status} // 200, $body, @headers);
 }
 
 1;

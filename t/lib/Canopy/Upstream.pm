@@ -13,6 +13,7 @@ use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP;
 use POSIX ();
+use Time::HiRes ();
 
 use Canopy::Process qw(spawn end_process wait_until);
 
@@ -46,8 +47,8 @@ sub turn ($self, $state) {
     return wait_until(sub { _get($file) eq $state }) || croak "the listener is not $state";
 }
 
-# All that was noted: {event => 'accept' | 'tls_error' | 'request' | 'rest' | 'died', conn_no, ...} in the order of time.
-# A rest is bytes behind the last request on a connection that are none.
+# All that was noted: {event => 'accept' | 'tls_error' | 'request' | 'rest' | 'died', at, conn_no, ...} in the order of
+# time. A rest is bytes behind the last request on a connection that are none.
 sub events ($self) {
     open my $fh, '<', $self->{log} or return;
     return map { bless $json->decode($_), 'Canopy::Upstream::Request' } <$fh>;
@@ -158,6 +159,7 @@ sub _serve ($self, $socket, $conn_no, $context) {
 sub note ($self, $event) {
     sysopen my $fh, $self->{log}, O_WRONLY | O_APPEND | O_CREAT or croak "$self->{log}: $!";
     flock $fh, LOCK_EX;
+    $event->{at} = Time::HiRes::time();
     $event->{n} = _next("$self->{log}.count") if $event->{event} eq 'request';
     syswrite $fh, $json->encode($event) . "\n";
     close $fh;
