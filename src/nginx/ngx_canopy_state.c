@@ -173,7 +173,6 @@ ngx_canopy_state_note(ngx_canopy_grant_t *grant, uid_t user, ngx_log_t *log)
 {
     int                      rc;
     int64_t                  now;
-    ngx_uint_t               i;
     canopy_slice_t           text;
     canopy_budget_t         *budget;
     ngx_canopy_state_buf_t   file;
@@ -203,12 +202,7 @@ ngx_canopy_state_note(ngx_canopy_grant_t *grant, uid_t user, ngx_log_t *log)
     }
 
     ngx_canopy_zone_lock(grant->shpool);
-
-    for (i = 0; i < budget->n; i++) {
-        canopy_budget_note(&grant->budget->budget, budget->spent[i].at,
-                           budget->spent[i].forced, now);
-    }
-
+    canopy_budget_merge(&grant->budget->budget, budget, now);
     ngx_canopy_zone_unlock(grant->shpool);
 
 done:
