@@ -126,7 +126,15 @@ ngx_canopy_grant_look(ngx_canopy_grant_t *grant, int64_t now)
     }
 
     spent = (decision.spent && !grant->budget->spent);
-    grant->budget->spent = decision.spent;
+
+    /* who needs no exchange says nothing of the others who share the budget */
+
+    if (decision.spent
+        || (decision.action != CANOPY_REFRESH_USE
+            && decision.action != CANOPY_REFRESH_WAIT))
+    {
+        grant->budget->spent = decision.spent;
+    }
 
     ngx_canopy_zone_unlock(grant->shpool);
 
