@@ -382,8 +382,11 @@ ngx_canopy_grant_renew_handler(ngx_event_t *ev)
 
     decision = ngx_canopy_grant_look(grant, now);
 
+    /* an exchange that is under way may fail long before it is given up */
+
     most = (decision.action == CANOPY_REFRESH_USE
-            && grant->shared->refresh.failures == 0)
+            && grant->shared->refresh.failures == 0
+            && grant->shared->refresh.until == 0)
                ? NGX_CANOPY_GRANT_LATER : NGX_CANOPY_GRANT_SOON;
 
     wait = ngx_min(decision.next - now, most);
