@@ -14,7 +14,7 @@ our @EXPORT = qw(state_files state_of budget_files read_state edit_state age_tok
 my $json = JSON::PP->new->canonical;
 
 # All paths; those of an environment's token; those of exchange times.
-sub state_files ($t) { return sort glob $t->path('state/*') }
+sub state_files ($t) { return my @all = glob $t->path('state/*') }
 sub state_of ($t, $environment) { return grep { m{/\Q$environment\E-[0-9a-f]{16}[^/]*$} } state_files($t) }
 sub budget_files ($t) { return grep { m{/[0-9a-f]{16}[^/]*$} } state_files($t) }
 

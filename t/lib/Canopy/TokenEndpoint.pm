@@ -28,7 +28,7 @@ my $exact = JSON::PP->new->utf8->allow_nonref;
 # Options: clients ({id => secret}, whoever else asks gets 401), audience (any), and Canopy::Upstream's tls.
 sub new ($class, $t, $name, %opt) {
     my $mark = sprintf 'issued-token-%s-%08x', $name, rand 2**32;
-    my $self = bless { t => $t, name => $name, mark => $mark, scripts => {}, %opt }, $class;
+    my $self = bless { t => $t, name => $name, mark => $mark, %opt }, $class;
     $t->plant($self->{mark});
     $t->plant($_) for values(($self->{clients} // {})->%*);
     $self->answers({});
@@ -58,10 +58,10 @@ sub stop ($self) { $self->{t}->stop_upstream($self->{name}) }
 sub answers ($self, @steps) { $self->answers_at('', @steps) }
 
 sub answers_at ($self, $path, @steps) {
-    my $version = ($self->{scripts}{$path}{version} // 0) + 1;
-    $self->{scripts}{$path} = { version => $version, steps => \@steps };
-    my $file = $self->{t}->write("$self->{name}.script.new", $json->encode($self->{scripts}));
-    rename $file, $file =~ s/\.new$//r or croak "$file: $!";
+    my $script = $self->_script($path);
+    my $version = ++$self->{versions}{$path};
+    my $file = $self->{t}->write("$script.new", $json->encode({ version => $version, steps => \@steps }));
+    rename $file, $self->{t}->path($script) or croak "$file: $!";
 }
 
 # The exchanges' requests so far, at a path or at all: see Canopy::Upstream; besides ->{asked}, the decoded body.
@@ -149,14 +149,15 @@ sub _knows ($self, $req) {
 
 sub _next_step ($self, $path) {
     my $t = $self->{t};
-    my $scripts = $json->decode($t->read("$self->{name}.script"));
-    my $at = $scripts->{$path} ? $path : '';
-    my $count = "$self->{name}." . ($at =~ s/\W/_/gr) . ".$scripts->{$at}{version}";
+    my ($script) = grep { -e $t->path($_) } map { $self->_script($_) } $path, '';
+    my $told = $json->decode($t->read($script));
+    my $count = "$script.$told->{version}";
     $t->append($count, '.');
-    my $steps = $scripts->{$at}{steps};
     my $no = -s $t->path($count);
-    return $steps->[$no > @$steps ? -1 : $no - 1];
+    return $told->{steps}[$no > $told->{steps}->@* ? -1 : $no - 1];
 }
+
+sub _script ($self, $path) { return "$self->{name}.script" . ($path =~ s/\W/_/gr) }
 
 sub _bytes ($self, $step, $n) {
     my $token = "$self->{mark}.$n";

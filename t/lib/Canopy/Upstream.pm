@@ -50,8 +50,15 @@ sub turn ($self, $state) {
 # All that was noted: {event => 'accept' | 'tls_error' | 'request' | 'rest' | 'died', at, conn_no, ...} in the order of
 # time. A rest is bytes behind the last request on a connection that are none.
 sub events ($self) {
+    my $read = $self->{read} //= { bytes => 0, events => [] };
     open my $fh, '<', $self->{log} or return;
-    return map { bless $json->decode($_), 'Canopy::Upstream::Request' } <$fh>;
+    seek $fh, $read->{bytes}, 0;
+    while (my $line = <$fh>) {
+        last if $line !~ /\n\z/;
+        $read->{bytes} += length $line;
+        push $read->{events}->@*, bless $json->decode($line), 'Canopy::Upstream::Request';
+    }
+    return $read->{events}->@*;
 }
 
 # What was noted since the last call of this.
@@ -63,7 +70,7 @@ sub news ($self) {
     return map { bless $json->decode($_), 'Canopy::Upstream::Request' } @lines;
 }
 
-sub _listen ($self, $backlog = 128) {
+sub _listen ($self, $backlog = 512) {
     if ($self->{unix}) {
         unlink $self->{unix};
         my $listener = IO::Socket::UNIX->new(Local => $self->{unix}, Listen => $backlog) or croak "$self->{unix}: $!";
@@ -100,7 +107,7 @@ sub _accept ($self, $listener, $context) {
         $state = _get("$self->{log}.state.wanted");
         undef $listener;
         # a connection's process that has just begun may still hold the old one
-        $state eq 'deaf' || wait_until(sub { $listener = eval { $self->_listen($state eq 'full' ? 1 : 128) } }) || die $@;
+        $state eq 'deaf' || wait_until(sub { $listener = eval { $self->_listen($state eq 'full' ? 1 : 512) } }) || die $@;
         @queue = $state eq 'full' ? map { $self->_connect } 1 .. 8 : ();
         _put("$self->{log}.state", $state);
     };
