@@ -106,6 +106,28 @@ canopy_base64url(canopy_slice_t src, uint8_t *dst)
 }
 
 
+long
+canopy_base64url_strict(canopy_slice_t src, uint8_t *dst)
+{
+    long     n;
+    uint8_t  last;
+
+    static const uint8_t  left[] = { 0, 0, 0x0f, 0x03 };
+
+    n = canopy_base64url(src, dst);
+
+    if (n > 0) {
+        last = canopy_base64url_values[src.data[src.len - 1]];
+
+        if (last & left[src.len % 4]) {
+            return -1;
+        }
+    }
+
+    return n;
+}
+
+
 static unsigned
 canopy_base64url_check(const uint8_t *p, size_t len)
 {

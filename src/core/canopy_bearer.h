@@ -43,5 +43,11 @@ int canopy_bearer(canopy_slice_t value, canopy_slice_t *token);
  */
 long canopy_base64url(canopy_slice_t src, uint8_t *dst);
 
+/*
+ * The same, but the bits left over must be zero (RFC 4648, section 3.5): no
+ * two texts say the same.
+ */
+long canopy_base64url_strict(canopy_slice_t src, uint8_t *dst);
+
 
 #endif /* CANOPY_BEARER_H */

@@ -74,6 +74,23 @@ canopy_token_check(canopy_slice_t token, canopy_claims_t *claims)
 }
 
 
+int
+canopy_token_parts(canopy_slice_t token, canopy_slice_t parts[3])
+{
+    canopy_slice_t  all[CANOPY_TOKEN_PARTS_MAX];
+
+    if (canopy_token_split(token, all) != 3
+        || all[0].len == 0 || all[1].len == 0 || all[2].len == 0)
+    {
+        return -1;
+    }
+
+    memcpy(parts, all, 3 * sizeof(canopy_slice_t));
+
+    return 0;
+}
+
+
 const char *
 canopy_token_fault(canopy_token_fault_e fault)
 {

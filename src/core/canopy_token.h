@@ -50,6 +50,14 @@ canopy_token_fault_e canopy_token_check(canopy_slice_t token,
 
 
 /*
+ * Out:     parts, the three of a token in compact form; slices of it, what
+ *          they hold is not looked at.
+ * Returns  0; -1 if there are not three, none of them empty.
+ */
+int canopy_token_parts(canopy_slice_t token, canopy_slice_t parts[3]);
+
+
+/*
  * A sentence for a fault, constant, plain ASCII without quotes or backslashes,
  * fit for a JSON string and a quoted-string of a header field.
  */
