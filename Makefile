@@ -31,7 +31,8 @@ TESTS   ?= $(sort $(wildcard t/*.t))
 
 PACKAGES := gcc make nginx nginx-dev libjansson-dev libssl-dev \
             clang libclang-rt-dev dpkg-dev ca-certificates openssl perl \
-            python3-fastapi python3-uvicorn libio-socket-ssl-perl curl
+            python3-fastapi python3-uvicorn libio-socket-ssl-perl \
+            libcrypt-jwt-perl curl
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
