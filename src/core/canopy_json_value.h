@@ -1,7 +1,7 @@
 /*
  * What is inside a JSON text that canopy_json_object() has found right: the
- * members of its objects, the elements of its arrays, the bytes of its strings.
- * No tree, no memory of its own.
+ * members of objects, the elements of arrays, the bytes of strings.  No tree,
+ * no memory of its own.
  */
 
 #ifndef CANOPY_JSON_VALUE_H

@@ -14,8 +14,6 @@
 #define LOAD_FLAGS                                                            \
     (JSON_REJECT_DUPLICATES|JSON_ALLOW_NUL|JSON_DECODE_INT_AS_REAL)
 
-#define NO_MEMORY  "there is no memory for it"
-
 
 static int read_set(canopy_slice_t text, canopy_jwks_t *set, char *fault);
 static int read_pem(canopy_slice_t text, canopy_jwks_t *set, char *fault);
@@ -38,7 +36,7 @@ canopy_jwks_read(canopy_slice_t text, canopy_jwks_t **set,
 
     s = calloc(1, sizeof(canopy_jwks_t));
     if (s == NULL) {
-        return refuse(fault, NO_MEMORY);
+        return refuse(fault, CANOPY_JWK_NO_MEMORY);
     }
 
     /* whoever looks at OpenSSL's errors next is not to see ours */
@@ -98,7 +96,7 @@ read_set(canopy_slice_t text, canopy_jwks_t *set, char *fault)
     }
 
     if (fetch_hashes(set) != 0) {
-        return refuse(fault, NO_MEMORY);
+        return refuse(fault, CANOPY_JWK_NO_MEMORY);
     }
 
     return is_pem(text) ? read_pem(text, set, fault)
@@ -140,7 +138,7 @@ read_pem(canopy_slice_t text, canopy_jwks_t *set, char *fault)
 
     set->keys = calloc(1, sizeof(canopy_jwk_t));
     if (set->keys == NULL) {
-        return refuse(fault, NO_MEMORY);
+        return refuse(fault, CANOPY_JWK_NO_MEMORY);
     }
 
     set->n = 1;
@@ -198,7 +196,7 @@ load_fault(const json_error_t *error, char *fault)
     /* jansson has no words for a lack of memory */
 
     if (error->text[0] == '\0') {
-        return refuse(fault, NO_MEMORY);
+        return refuse(fault, CANOPY_JWK_NO_MEMORY);
     }
 
     switch (json_error_code(error)) {
@@ -231,7 +229,7 @@ read_keys(json_t *keys, canopy_jwks_t *set, char *fault)
     if (n) {
         set->keys = calloc(n, sizeof(canopy_jwk_t));
         if (set->keys == NULL) {
-            return refuse(fault, NO_MEMORY);
+            return refuse(fault, CANOPY_JWK_NO_MEMORY);
         }
     }
 

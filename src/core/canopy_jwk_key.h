@@ -18,6 +18,9 @@
 
 #define CANOPY_JWK_COORDINATE_MAX  66       /* bytes: P-521 */
 
+#define CANOPY_JWK_NO_MEMORY  "there is no memory for it"
+#define CANOPY_JWK_OFF_CURVE  "its point is not on its curve"
+
 
 typedef struct {
     canopy_jwk_kind_e        kind;
@@ -62,6 +65,17 @@ canopy_jwk_result_e canopy_jwk_read_pem(canopy_slice_t text,
     canopy_jwk_t *key, const char **fault);
 
 void canopy_jwk_clear(canopy_jwk_t *key);
+
+
+/*
+ * The members that are the key itself.
+ *
+ * In:      key->kind and key->alg.
+ * Out:     key->public or key->secret.
+ * Returns  0; -1 and *fault, constant.
+ */
+int canopy_jwk_read_numbers(json_t *jwk, canopy_jwk_t *key,
+    const char **fault);
 
 
 /*

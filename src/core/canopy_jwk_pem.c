@@ -9,9 +9,6 @@
 #include "canopy_jwk_key.h"
 
 
-#define NO_MEMORY  "there is no memory for it"
-
-
 static canopy_jwk_result_e read_block(BIO *bio, canopy_jwk_t *key,
     const char **fault);
 static canopy_jwk_result_e read_spki(const uint8_t *der, long len,
@@ -33,7 +30,7 @@ canopy_jwk_read_pem(canopy_slice_t text, canopy_jwk_t *key,
 
     bio = BIO_new_mem_buf(text.data, (int) text.len);
     if (bio == NULL) {
-        *fault = NO_MEMORY;
+        *fault = CANOPY_JWK_NO_MEMORY;
         return CANOPY_JWK_FAULT;
     }
 
@@ -204,7 +201,7 @@ read_ec(EVP_PKEY *public, canopy_jwk_t *key, const char **fault)
                        OSSL_PKEY_PARAM_PUB_KEY, bytes, sizeof(bytes),
                        &point.len) != 1)
             {
-                *fault = "it is not a point of its curve";
+                *fault = CANOPY_JWK_OFF_CURVE;
                 return -1;
             }
 
@@ -232,7 +229,7 @@ read_ed25519(EVP_PKEY *public, canopy_jwk_t *key, const char **fault)
     x.len = sizeof(bytes);
 
     if (EVP_PKEY_get_raw_public_key(public, bytes, &x.len) != 1) {
-        *fault = NO_MEMORY;
+        *fault = CANOPY_JWK_NO_MEMORY;
         return -1;
     }
 

@@ -5,9 +5,6 @@
 #include "canopy_jwk_key.h"
 
 
-#define NO_MEMORY  "there is no memory for it"
-
-
 static const char *rsa_fault(const BIGNUM *n, const BIGNUM *e);
 static EVP_PKEY *rsa_key(const BIGNUM *n, const BIGNUM *e);
 static EVP_PKEY *from_params(const char *type, OSSL_PARAM *params);
@@ -41,14 +38,14 @@ canopy_jwk_rsa(canopy_jwk_t *key, canopy_slice_t n, canopy_slice_t e,
     be = BN_bin2bn(e.data, (int) e.len, NULL);
 
     if (bn == NULL || be == NULL) {
-        *fault = NO_MEMORY;
+        *fault = CANOPY_JWK_NO_MEMORY;
 
     } else {
         *fault = rsa_fault(bn, be);
 
         if (*fault == NULL) {
             key->public = rsa_key(bn, be);
-            *fault = NO_MEMORY;
+            *fault = CANOPY_JWK_NO_MEMORY;
         }
     }
 
@@ -141,28 +138,9 @@ canopy_jwk_ec(canopy_jwk_t *key, canopy_slice_t point, const char **fault)
         return 0;
     }
 
-    *fault = "it is not a point of its curve";
+    *fault = CANOPY_JWK_OFF_CURVE;
 
     return -1;
-}
-
-
-int
-canopy_jwk_ed25519(canopy_jwk_t *key, canopy_slice_t x, const char **fault)
-{
-    if (x.len != 32) {
-        *fault = "\"x\" has not the length of its curve";
-        return -1;
-    }
-
-    key->public = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL,
-                                                 x.data, x.len);
-    if (key->public == NULL) {
-        *fault = NO_MEMORY;
-        return -1;
-    }
-
-    return 0;
 }
 
 
