@@ -180,7 +180,9 @@ on_curve(EVP_PKEY *key)
         return 0;
     }
 
-    rc = EVP_PKEY_public_check(ctx);
+    /* of a prime order, and so not its point's order, which takes a while */
+
+    rc = EVP_PKEY_public_check_quick(ctx);
 
     EVP_PKEY_CTX_free(ctx);
 
