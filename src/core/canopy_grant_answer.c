@@ -9,8 +9,8 @@
 #include "canopy_grant.h"
 #include "canopy_grant_json.h"
 #include "canopy_grant_refusal.h"
+#include "canopy_jansson.h"
 #include "canopy_token.h"
-#include "canopy_wipe.h"
 
 
 static int answer(const canopy_grant_input_t *in, canopy_alloc_pt alloc,
@@ -31,14 +31,14 @@ int
 canopy_grant_answer(const canopy_grant_input_t *in, canopy_alloc_pt alloc,
     void *data, canopy_grant_answer_t *out)
 {
-    int            rc;
-    canopy_wipe_t  wipe;
+    int               rc;
+    canopy_jansson_t  j;
 
     memset(out, 0, sizeof(canopy_grant_answer_t));
 
-    canopy_wipe_begin(&wipe);
+    canopy_jansson_begin(&j);
     rc = answer(in, alloc, data, out);
-    canopy_wipe_end(&wipe);
+    canopy_jansson_end(&j);
 
     return rc;
 }

@@ -1,6 +1,7 @@
 #include <openssl/crypto.h>
 
 #include "canopy_grant_json.h"
+#include "canopy_jansson.h"
 #include "canopy_json.h"
 
 
@@ -11,18 +12,15 @@
 int
 canopy_grant_load(canopy_slice_t text, json_t **root, const char **fault)
 {
-    int           rc;
     json_error_t  error;
 
-    rc = 0;
+    *root = NULL;
 
-    *root = json_loadb((const char *) text.data, text.len, LOAD_FLAGS, &error);
+    if (canopy_jansson_load(text, LOAD_FLAGS, root, &error) != 0) {
+        return -1;
+    }
 
     if (*root == NULL) {
-
-        /* jansson has no words for a lack of memory */
-        rc = error.text[0] == '\0' ? -1 : 0;
-
         *fault = json_error_code(&error) == json_error_numeric_overflow
                  ? "sent a number out of range"
                  : "sent a response that is not a JSON object";
@@ -36,7 +34,7 @@ canopy_grant_load(canopy_slice_t text, json_t **root, const char **fault)
         *root = NULL;
     }
 
-    return rc;
+    return 0;
 }
 
 

@@ -1,3 +1,5 @@
+#include <openssl/crypto.h>
+
 #include "canopy_jansson.h"
 
 
@@ -5,6 +7,8 @@
 struct canopy_jansson_block_s {
     canopy_jansson_block_t  *prev;
     canopy_jansson_block_t  *next;
+    size_t                   size;      /* behind this */
+    size_t                   unused;
 };
 
 
@@ -39,15 +43,17 @@ canopy_jansson_end(canopy_jansson_t *j)
 
 
 int
-canopy_jansson_load(canopy_jansson_t *j, canopy_slice_t text, size_t flags,
-    json_t **root, json_error_t *error)
+canopy_jansson_load(canopy_slice_t text, size_t flags, json_t **root,
+    json_error_t *error)
 {
-    jmp_buf  failed;
+    jmp_buf                           failed;
+    canopy_jansson_t         *const   j = canopy_jansson;
+    canopy_jansson_block_t   *const   before = j->blocks;
 
     if (setjmp(failed) != 0) {
         j->failed = NULL;
 
-        while (j->blocks) {
+        while (j->blocks != before) {
             canopy_jansson_free(j->blocks + 1);
         }
 
@@ -82,6 +88,7 @@ canopy_jansson_malloc(size_t size)
         return NULL;
     }
 
+    block->size = size;
     block->prev = NULL;
     block->next = j->blocks;
 
@@ -118,6 +125,8 @@ canopy_jansson_free(void *p)
     if (block->next) {
         block->next->prev = block->prev;
     }
+
+    OPENSSL_cleanse(p, block->size);
 
     j->free(block);
 }

@@ -1,8 +1,9 @@
 /*
- * jansson's decoder for those who may run out of memory.  On its own it does
- * not bear that (2.14): a character for which its buffer can't grow is left
- * out, so that texts change without a word, and a secret in them is no longer
- * found; if it was a string's last quote, the copying goes on past both ends.
+ * jansson's memory: what it frees is wiped, since texts may hold secrets, and
+ * its decoder may run out of it.  On its own it does not bear that (2.14): a
+ * character for which its buffer can't grow is left out, so that texts change
+ * without a word, and a secret in them is no longer found; if it was a string's
+ * last quote, the copying goes on past both ends.
  */
 
 #ifndef CANOPY_JANSSON_H
@@ -30,20 +31,20 @@ typedef struct {
 /*
  * From begin to end all trees are of this *j: those made before must not be
  * freed between them, nor those made between them after.  jansson's allocation
- * functions are of the process, and so is this: one at a time.
+ * functions are of the process, and so is this: one at a time, in one thread.
  */
 void canopy_jansson_begin(canopy_jansson_t *j);
 void canopy_jansson_end(canopy_jansson_t *j);
 
 
 /*
- * json_loadb(), between begin and end and before any other tree is made.
+ * json_loadb(), between begin and end.
  *
  * Out:     *root, a new reference; NULL: the text is at fault, see *error.
- * Returns  0; -1 if there was no memory, and none is in use.
+ * Returns  0; -1 if there was no memory; other trees are as they were.
  */
-int canopy_jansson_load(canopy_jansson_t *j, canopy_slice_t text, size_t flags,
-    json_t **root, json_error_t *error);
+int canopy_jansson_load(canopy_slice_t text, size_t flags, json_t **root,
+    json_error_t *error);
 
 
 #endif /* CANOPY_JANSSON_H */

@@ -6,9 +6,9 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 
+#include "canopy_jansson.h"
 #include "canopy_jwk.h"
 #include "canopy_jwk_key.h"
-#include "canopy_wipe.h"
 
 
 #define LOAD_FLAGS                                                            \
@@ -30,9 +30,9 @@ int
 canopy_jwks_read(canopy_slice_t text, canopy_jwks_t **set,
     char fault[CANOPY_JWKS_FAULT])
 {
-    int             rc;
-    canopy_wipe_t   wipe;
-    canopy_jwks_t  *s;
+    int                rc;
+    canopy_jwks_t     *s;
+    canopy_jansson_t   j;
 
     s = calloc(1, sizeof(canopy_jwks_t));
     if (s == NULL) {
@@ -42,11 +42,11 @@ canopy_jwks_read(canopy_slice_t text, canopy_jwks_t **set,
     /* whoever looks at OpenSSL's errors next is not to see ours */
 
     ERR_set_mark();
-    canopy_wipe_begin(&wipe);
+    canopy_jansson_begin(&j);
 
     rc = read_set(text, s, fault);
 
-    canopy_wipe_end(&wipe);
+    canopy_jansson_end(&j);
     ERR_pop_to_mark();
 
     if (rc != 0) {
@@ -158,7 +158,9 @@ read_json(canopy_slice_t text, canopy_jwks_t *set, char *fault)
     json_t       *root, *keys;
     json_error_t  error;
 
-    root = json_loadb((const char *) text.data, text.len, LOAD_FLAGS, &error);
+    if (canopy_jansson_load(text, LOAD_FLAGS, &root, &error) != 0) {
+        return refuse(fault, CANOPY_JWK_NO_MEMORY);
+    }
 
     if (root == NULL) {
         rc = load_fault(&error, fault);
@@ -193,12 +195,6 @@ read_json(canopy_slice_t text, canopy_jwks_t *set, char *fault)
 static int
 load_fault(const json_error_t *error, char *fault)
 {
-    /* jansson has no words for a lack of memory */
-
-    if (error->text[0] == '\0') {
-        return refuse(fault, CANOPY_JWK_NO_MEMORY);
-    }
-
     switch (json_error_code(error)) {
 
     case json_error_duplicate_key:

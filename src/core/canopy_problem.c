@@ -13,13 +13,12 @@
 #include "canopy_redact.h"
 
 
-static int normalize(const canopy_problem_t *in, canopy_jansson_t *j,
-    canopy_alloc_pt alloc, void *data, canopy_slice_t *out,
-    canopy_slice_t *type);
-static json_t *entries(const canopy_problem_t *in, canopy_jansson_t *j);
+static int normalize(const canopy_problem_t *in, canopy_alloc_pt alloc,
+    void *data, canopy_slice_t *out, canopy_slice_t *type);
+static json_t *entries(const canopy_problem_t *in);
 static const char *unreadable(const canopy_problem_t *in);
 static json_t *from_text(const canopy_problem_t *in);
-static json_t *from_json(const canopy_problem_t *in, canopy_jansson_t *j);
+static json_t *from_json(const canopy_problem_t *in);
 static json_t *from_tree(const canopy_problem_t *in, json_t *root);
 static json_t *sentence(const canopy_problem_t *in, const char *text);
 static json_t *list_of_one(json_t *entry);
@@ -37,7 +36,7 @@ canopy_problem_normalize(const canopy_problem_t *in, canopy_alloc_pt alloc,
     canopy_jansson_t  j;
 
     canopy_jansson_begin(&j);
-    rc = normalize(in, &j, alloc, data, out, type);
+    rc = normalize(in, alloc, data, out, type);
     canopy_jansson_end(&j);
 
     return rc;
@@ -45,14 +44,13 @@ canopy_problem_normalize(const canopy_problem_t *in, canopy_alloc_pt alloc,
 
 
 static int
-normalize(const canopy_problem_t *in, canopy_jansson_t *j,
-    canopy_alloc_pt alloc, void *data, canopy_slice_t *out,
-    canopy_slice_t *type)
+normalize(const canopy_problem_t *in, canopy_alloc_pt alloc, void *data,
+    canopy_slice_t *out, canopy_slice_t *type)
 {
     int      rc;
     json_t  *list;
 
-    list = entries(in, j);
+    list = entries(in);
     rc = answer(list, alloc, data, out, type);
     json_decref(list);
 
@@ -78,7 +76,7 @@ normalize(const canopy_problem_t *in, canopy_jansson_t *j,
 
 /* like all below that give a tree: a new reference, NULL without memory */
 static json_t *
-entries(const canopy_problem_t *in, canopy_jansson_t *j)
+entries(const canopy_problem_t *in)
 {
     const char  *reason;
 
@@ -88,7 +86,7 @@ entries(const canopy_problem_t *in, canopy_jansson_t *j)
     }
 
     if (canopy_media_is_json(in->content_type)) {
-        return from_json(in, j);
+        return from_json(in);
     }
 
     return from_text(in);
@@ -158,12 +156,12 @@ from_text(const canopy_problem_t *in)
 
 
 static json_t *
-from_json(const canopy_problem_t *in, canopy_jansson_t *j)
+from_json(const canopy_problem_t *in)
 {
     json_t        *root, *list;
     json_error_t   error;
 
-    if (canopy_jansson_load(j, in->body, JSON_DECODE_ANY|JSON_ALLOW_NUL, &root,
+    if (canopy_jansson_load(in->body, JSON_DECODE_ANY|JSON_ALLOW_NUL, &root,
                             &error)
         != 0)
     {

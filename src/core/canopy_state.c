@@ -7,9 +7,9 @@
 #include <jansson.h>
 #include <openssl/evp.h>
 
+#include "canopy_jansson.h"
 #include "canopy_state.h"
 #include "canopy_state_key.h"
-#include "canopy_wipe.h"
 
 
 #define ENVIRONMENT_MAX  64
@@ -60,16 +60,16 @@ canopy_state_write_token(const canopy_state_key_t *key,
     const canopy_state_token_t *state, canopy_alloc_pt alloc, void *data,
     canopy_slice_t *out)
 {
-    int            rc;
-    char           hex[CANOPY_STATE_KEY_SIZE];
-    json_t        *root;
-    canopy_wipe_t  wipe;
+    int                rc;
+    char               hex[CANOPY_STATE_KEY_SIZE];
+    json_t            *root;
+    canopy_jansson_t   j;
 
     if (canopy_state_key(key, hex) != 0) {
         return -1;
     }
 
-    canopy_wipe_begin(&wipe);
+    canopy_jansson_begin(&j);
 
     root = json_pack("{s:I,s:s,s:s%,s:I,s:I,s:I}",
                      "format", (json_int_t) CANOPY_STATE_FORMAT, "key", hex,
@@ -80,7 +80,7 @@ canopy_state_write_token(const canopy_state_key_t *key,
 
     rc = write_text(root, alloc, data, out);
 
-    canopy_wipe_end(&wipe);
+    canopy_jansson_end(&j);
 
     return rc;
 }

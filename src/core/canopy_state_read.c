@@ -4,9 +4,9 @@
 #include <openssl/crypto.h>
 
 #include "canopy_grant.h"
+#include "canopy_jansson.h"
 #include "canopy_state.h"
 #include "canopy_state_key.h"
-#include "canopy_wipe.h"
 
 
 /* a clock may be so much behind the one that wrote a file */
@@ -34,12 +34,12 @@ canopy_state_read_token(canopy_slice_t text, const canopy_state_key_t *key,
     int64_t now, canopy_alloc_pt alloc, void *data,
     canopy_state_token_t *state)
 {
-    int            rc;
-    canopy_wipe_t  wipe;
+    int               rc;
+    canopy_jansson_t  j;
 
-    canopy_wipe_begin(&wipe);
+    canopy_jansson_begin(&j);
     rc = read_token(text, key, now, alloc, data, state);
-    canopy_wipe_end(&wipe);
+    canopy_jansson_end(&j);
 
     return rc;
 }
@@ -49,15 +49,15 @@ int
 canopy_state_read_budget(canopy_slice_t text, const canopy_state_key_t *key,
     int64_t now, canopy_budget_t *budget)
 {
-    int              rc;
-    canopy_wipe_t    wipe;
-    canopy_budget_t  read;
+    int               rc;
+    canopy_budget_t   read;
+    canopy_jansson_t  j;
 
     /* a file that is taken for a budget may hold a token */
 
-    canopy_wipe_begin(&wipe);
+    canopy_jansson_begin(&j);
     rc = read_budget(text, key, &read);
-    canopy_wipe_end(&wipe);
+    canopy_jansson_end(&j);
 
     if (rc == 0) {
         canopy_budget_merge(budget, &read, now);
@@ -253,25 +253,24 @@ mine(json_int_t format, const char *name, const char *key)
 static int
 load(canopy_slice_t text, json_t **root)
 {
-    int           rc;
     json_error_t  error;
 
     if (text.len > CANOPY_STATE_MAX) {
         return -1;
     }
 
-    *root = json_loadb((const char *) text.data, text.len,
-                       JSON_REJECT_DUPLICATES, &error);
+    if (canopy_jansson_load(text, JSON_REJECT_DUPLICATES, root, &error) != 0) {
+        return -3;
+    }
+
     if (*root) {
         return 0;
     }
 
-    rc = fault(&error);
-
     /* it quotes the text */
     OPENSSL_cleanse(&error, sizeof(json_error_t));
 
-    return rc;
+    return -1;
 }
 
 
