@@ -152,7 +152,7 @@ ngx_canopy_access_environment(ngx_cycle_t *cycle, ngx_core_conf_t *ccf,
 
     secret = env->grant ? env->grant->secret : env->secret;
 
-    fd = ngx_open_file(secret->path.data,
+    fd = ngx_open_file(secret->file.path.data,
                        NGX_FILE_RDONLY|NGX_FILE_NONBLOCK, NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
@@ -161,7 +161,7 @@ ngx_canopy_access_environment(ngx_cycle_t *cycle, ngx_core_conf_t *ccf,
                       "\"%s\", who reads it again when it changes; give it "
                       "that user's group and mode 0640, environment \"%V\" "
                       "in %V:%ui",
-                      &secret->path, ccf->username, &env->name,
+                      &secret->file.path, ccf->username, &env->name,
                       &env->file, env->line);
         return NGX_ERROR;
     }

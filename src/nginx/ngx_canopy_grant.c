@@ -175,8 +175,8 @@ ngx_canopy_grant_prepare(ngx_canopy_grant_t *grant, int64_t now)
         }
     }
 
-    if (ngx_canopy_grant_newer(&grant->secret->id.ctime, &shared->secret)) {
-        shared->secret = grant->secret->id.ctime;
+    if (ngx_canopy_grant_newer(&grant->secret->file.id.ctime, &shared->secret)) {
+        shared->secret = grant->secret->file.id.ctime;
         canopy_refresh_new_secret(&shared->refresh);
     }
 

@@ -9,33 +9,19 @@
 
 
 #include "ngx_canopy.h"
+#include "ngx_canopy_file.h"
 
 
 #define NGX_CANOPY_SECRET_MAX  16384    /* bytes of the file */
 
 
 typedef struct {
-    dev_t                device;
-    ino_t                inode;
-    off_t                size;
-    struct timespec      mtime;
-    struct timespec      ctime;
-} ngx_canopy_file_id_t;
-
-
-typedef struct {
-    ngx_str_t             path;         /* NUL-terminated */
-    ngx_str_t             value;        /* own memory, wiped when replaced */
-    double                expires;      /* seconds since the Epoch */
-    ngx_uint_t            generation;   /* another value, another number */
-
-    ngx_canopy_file_id_t  id;           /* of the content last looked at */
-    ngx_canopy_file_id_t  refused;      /* of the last one that was refused */
-    time_t                checked;      /* when the file was looked at */
-    unsigned              expiring:1;   /* it has an expiry */
-    unsigned              settled:1;    /* it can't change unseen */
-    unsigned              missing:1;    /* it was not there, said in the log */
-    unsigned              expired:1;    /* said in the log */
+    ngx_canopy_file_t    file;
+    ngx_str_t            value;         /* own memory, wiped when replaced */
+    double               expires;       /* seconds since the Epoch */
+    ngx_uint_t           generation;    /* another value, another number */
+    unsigned             expiring:1;    /* it has an expiry */
+    unsigned             expired:1;     /* said in the log */
 } ngx_canopy_secret_t;
 
 
