@@ -8,10 +8,12 @@
 
 #include "ngx_canopy.h"
 #include "ngx_canopy_access.h"
+#include "ngx_canopy_client_conf.h"
 #include "ngx_canopy_conf.h"
 #include "ngx_canopy_environment_conf.h"
 #include "ngx_canopy_filter.h"
 #include "ngx_canopy_grant_conf.h"
+#include "ngx_canopy_switch.h"
 #include "ngx_canopy_variables.h"
 
 
@@ -43,11 +45,39 @@ static ngx_command_t  ngx_canopy_commands[] = {
       offsetof(ngx_canopy_main_conf_t, state_path),
       NULL },
 
+    { ngx_string("canopy_switch_file"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_canopy_switch_file,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("canopy_pass"),
       NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_CONF_TAKE1,
       ngx_canopy_pass,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("canopy_client_jwks"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_canopy_client_jwks,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("canopy_client_audience"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_canopy_client_text,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_canopy_loc_conf_t, audience),
+      NULL },
+
+    { ngx_string("canopy_client_issuer"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_canopy_client_text,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_canopy_loc_conf_t, issuer),
       NULL },
 
     { ngx_string("canopy_client_leeway"),
@@ -113,6 +143,13 @@ static ngx_command_t  ngx_canopy_environment_commands[] = {
     { ngx_string("bearer_token_file"),
       NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_TAKE1,
       ngx_canopy_environment_token,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("require_claim"),
+      NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_2MORE,
+      ngx_canopy_require_claim,
       0,
       0,
       NULL },

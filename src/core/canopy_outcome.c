@@ -47,8 +47,23 @@ static const canopy_error_t  canopy_errors[] = {
     { S("token_malformed"), 401, AUTHORIZATION,
       S("The token is malformed"), 0 },
 
+    { S("token_signature"), 401, AUTHORIZATION,
+      S("The signature of the token could not be verified"), 0 },
+
     { S("token_expired"), 401, AUTHORIZATION,
       S("The token has expired"), 0 },
+
+    { S("token_not_yet_valid"), 401, AUTHORIZATION,
+      S("The token is not valid yet"), 0 },
+
+    { S("token_issuer"), 401, AUTHORIZATION,
+      S("The token is not of the issuer that is trusted here"), 0 },
+
+    { S("token_audience"), 401, AUTHORIZATION,
+      S("The token is not meant for this gateway"), 0 },
+
+    { S("token_claim"), 403, AUTHORIZATION,
+      S("The token does not allow to use this environment"), 0 },
 
     { S("uuid_parsing"), 422, S("[\"path\",\"id\"]"),
       S("Input should be a valid UUID"), 0 },
@@ -58,6 +73,9 @@ static const canopy_error_t  canopy_errors[] = {
 
     { S("credential_unavailable"), 503, ENVIRONMENT,
       S("The gateway has no valid credential for this environment"), 0 },
+
+    { S("rate_limited"), 429, ENVIRONMENT,
+      S("The rate limit of this environment is reached"), 0 },
 
     { S("gateway_refused"), 0, S("[\"gateway\"]"),
       S("The gateway refused the request"), 0 },

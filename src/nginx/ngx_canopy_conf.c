@@ -6,8 +6,10 @@
 
 
 #include "ngx_canopy_conf.h"
+#include "ngx_canopy_client_conf.h"
 #include "ngx_canopy_grant_conf.h"
 #include "ngx_canopy_handler.h"
+#include "ngx_canopy_switch.h"
 #include "ngx_canopy_zone.h"
 
 
@@ -41,6 +43,19 @@ ngx_canopy_create_main_conf(ngx_conf_t *cf)
                        sizeof(ngx_canopy_environment_t *))
         != NGX_OK)
     {
+        return NULL;
+    }
+
+    if (ngx_array_init(&mcf->keys, cf->pool, 1, sizeof(ngx_canopy_keys_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    /* locations know it before it has its memory */
+
+    mcf->zone = ngx_pcalloc(cf->pool, sizeof(ngx_canopy_zone_t));
+    if (mcf->zone == NULL) {
         return NULL;
     }
 
@@ -90,6 +105,7 @@ ngx_canopy_create_loc_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    conf->keys = NGX_CONF_UNSET_PTR;
     conf->leeway = NGX_CONF_UNSET;
 
     return conf;
@@ -104,7 +120,7 @@ ngx_canopy_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_core_loc_conf_t  *clcf;
 
-    ngx_conf_merge_sec_value(conf->leeway, prev->leeway, 60);
+    ngx_canopy_client_merge(conf, prev);
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
@@ -153,11 +169,17 @@ ngx_canopy_merge_gateway(ngx_conf_t *cf, ngx_canopy_loc_conf_t *conf)
         clcf->error_pages = NULL;
     }
 
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_canopy_module);
+
+    conf->zone = mcf->zone;
+
+    if (ngx_canopy_client_init(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     if (conf->value) {
         return NGX_CONF_OK;
     }
-
-    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_canopy_module);
 
     conf->environment = ngx_canopy_conf_find(mcf, &conf->pass);
 
@@ -167,6 +189,15 @@ ngx_canopy_merge_gateway(ngx_conf_t *cf, ngx_canopy_loc_conf_t *conf)
                       "define it with \"canopy_environment %V { ... }\" "
                       "in %s:%ui",
                       &conf->pass, &conf->pass, conf->file, conf->line);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->environment->rules.nelts && conf->keys == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "environment \"%V\" has \"require_claim\", but clients' "
+                      "tokens are not verified on this way to it, add "
+                      "\"canopy_client_jwks\" in %s:%ui",
+                      &conf->pass, conf->file, conf->line);
         return NGX_CONF_ERROR;
     }
 
@@ -362,13 +393,19 @@ ngx_canopy_conf_shared(ngx_conf_t *cf)
 
     ngx_conf_init_size_value(mcf->zone_size, NGX_CANOPY_ZONE_SIZE);
 
-    if (ngx_canopy_grant_finish(cf, &mcf->environments, &mcf->state_path)
-        != NGX_OK)
+    if (ngx_canopy_switch_init(cf, mcf) != NGX_OK
+        || ngx_canopy_grant_finish(cf, &mcf->environments, &mcf->state_path)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_canopy_zone_add(cf, mcf->zone_size, &mcf->environments);
+    if (mcf->environments.nelts == 0) {
+        return NGX_OK;
+    }
+
+    return ngx_canopy_zone_add(cf, mcf->zone, mcf->zone_size,
+                               &mcf->environments);
 }
 
 

@@ -10,11 +10,18 @@
 
 #include "ngx_canopy.h"
 #include "ngx_canopy_environment.h"
+#include "ngx_canopy_keys.h"
+
+
+typedef struct ngx_canopy_switch_s  ngx_canopy_switch_t;
 
 
 typedef struct {
     ngx_array_t                environments;    /* of pointers */
+    ngx_array_t                keys;            /* of pointers */
+    ngx_canopy_zone_t         *zone;
     X509_STORE                *store;           /* the system's CAs */
+    ngx_canopy_switch_t       *switch_file;     /* NULL: there is none */
     size_t                     zone_size;
     ngx_str_t                  state_path;
     ngx_int_t                  request_id;      /* the variable's index */
@@ -34,7 +41,16 @@ typedef struct {
     unsigned                   no_prefix:1;     /* whatever stands before the
                                                    last "/tasks/" */
 
+    ngx_canopy_keys_t         *keys;            /* NULL: off */
+    ngx_str_t                  audience;
+    ngx_str_t                  issuer;          /* empty: any */
+    ngx_flag_t                 any_audience;
+    ngx_flag_t                 keys_set;        /* "off" is one, too */
     time_t                     leeway;          /* seconds */
+    u_char                     digest[NGX_CANOPY_KEYS_DIGEST];
+                                                /* of the four above */
+    ngx_canopy_zone_t         *zone;
+
     ngx_array_t               *error_pages;     /* nginx's, of this level */
     ngx_array_t               *outer_error_pages;
 } ngx_canopy_loc_conf_t;

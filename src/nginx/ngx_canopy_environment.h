@@ -14,6 +14,7 @@
 #include "ngx_canopy_grant.h"
 #include "ngx_canopy_secret.h"
 #include "ngx_canopy_server.h"
+#include "canopy_policy.h"
 
 
 struct ngx_canopy_environment_s {
@@ -29,9 +30,11 @@ struct ngx_canopy_environment_s {
     ngx_msec_t               keepalive_timeout;
     ngx_msec_t               exchange_timeout;
     ngx_canopy_tls_conf_t    tls;
+    ngx_array_t              rules;         /* canopy_rule_t */
 
     /* made of it, once for all requests */
 
+    uint64_t                 rules_number;  /* other rules, another one */
     ngx_str_t                head;          /* request up to the task's id */
     ngx_str_t                tail;          /* request behind the task's id */
 

@@ -5,6 +5,7 @@
 
 
 #include "ngx_canopy_conf.h"
+#include "ngx_canopy_client_conf.h"
 #include "ngx_canopy_environment_conf.h"
 #include "ngx_canopy_grant_conf.h"
 
@@ -299,6 +300,10 @@ ngx_canopy_environment_init(ngx_conf_t *cf, ngx_canopy_main_conf_t *mcf,
         if (env->api.keepalive == NULL) {
             return NGX_CONF_ERROR;
         }
+    }
+
+    if (ngx_canopy_rules_init(env) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     if (env->grant

@@ -6,11 +6,10 @@
 
 #include "ngx_canopy_handler.h"
 #include "ngx_canopy_attempts.h"
+#include "ngx_canopy_client.h"
 #include "ngx_canopy_conf.h"
 #include "ngx_canopy_reply.h"
-#include "canopy_bearer.h"
 #include "canopy_route.h"
-#include "canopy_token.h"
 
 
 static ngx_int_t ngx_canopy_check_route(ngx_http_request_t *r,
@@ -19,6 +18,8 @@ static ngx_int_t ngx_canopy_check_environment(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx);
 static ngx_int_t ngx_canopy_check_token(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx);
+static char *ngx_canopy_token_words(ngx_http_request_t *r,
+    canopy_error_e error);
 static ngx_int_t ngx_canopy_check_task_id(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, canopy_slice_t *id);
 static ngx_uint_t ngx_canopy_has_body(ngx_http_request_t *r);
@@ -208,48 +209,63 @@ static ngx_int_t
 ngx_canopy_check_token(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 {
     const char             *msg;
-    canopy_slice_t          value, *token;
-    canopy_claims_t         claims;
-    canopy_token_fault_e    fault;
+    canopy_error_e          error;
     ngx_canopy_loc_conf_t  *conf;
-
-    if (r->headers_in.authorization == NULL) {
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "client sent no bearer token");
-        return ngx_canopy_refuse(r, ctx, CANOPY_TOKEN_MISSING, NULL, 0);
-    }
-
-    value = ngx_canopy_slice(&r->headers_in.authorization->value);
-
-    token = &ctx->secrets[NGX_CANOPY_SECRET_TOKEN];
-
-    if (canopy_bearer(value, token) != 0) {
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "client sent \"Authorization\" without a bearer token");
-        return ngx_canopy_refuse(r, ctx, CANOPY_TOKEN_MISSING, NULL, 0);
-    }
-
-    fault = canopy_token_check(*token, &claims);
-
-    if (fault != CANOPY_TOKEN_OK) {
-        msg = canopy_token_fault(fault);
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "client sent malformed token: %s", msg);
-        return ngx_canopy_refuse(r, ctx, CANOPY_TOKEN_MALFORMED, msg,
-                                 ngx_strlen(msg));
-    }
 
     conf = ngx_http_get_module_loc_conf(r, ngx_canopy_module);
 
-    if (claims.has_exp
-        && claims.exp + (double) conf->leeway <= (double) ngx_time())
-    {
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "client sent expired token");
-        return ngx_canopy_refuse(r, ctx, CANOPY_TOKEN_EXPIRED, NULL, 0);
+    error = ngx_canopy_client_check(r, ctx, conf, &msg);
+
+    if (error == CANOPY_OK) {
+        error = ngx_canopy_client_rules(ctx, conf, ctx->environment, &msg);
     }
 
-    return NGX_DECLINED;
+    if (error == CANOPY_OK) {
+        return NGX_DECLINED;
+    }
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "client sent %s%s%s",
+                  ngx_canopy_token_words(r, error), msg ? ": " : "",
+                  msg ? msg : "");
+
+    return ngx_canopy_refuse(r, ctx, error, msg, msg ? ngx_strlen(msg) : 0);
+}
+
+
+static char *
+ngx_canopy_token_words(ngx_http_request_t *r, canopy_error_e error)
+{
+    switch (error) {
+
+    case CANOPY_TOKEN_MISSING:
+        return r->headers_in.authorization
+                   ? "\"Authorization\" without a bearer token"
+                   : "no bearer token";
+
+    case CANOPY_TOKEN_MALFORMED:
+        return "malformed token";
+
+    case CANOPY_TOKEN_SIGNATURE:
+        return "token with a wrong signature";
+
+    case CANOPY_TOKEN_EXPIRED:
+        return "expired token";
+
+    case CANOPY_TOKEN_NOT_YET_VALID:
+        return "token that is not yet valid";
+
+    case CANOPY_TOKEN_ISSUER:
+        return "token of another issuer";
+
+    case CANOPY_TOKEN_AUDIENCE:
+        return "token for another audience";
+
+    case CANOPY_TOKEN_CLAIM:
+        return "token without a required claim";
+
+    default: /* CANOPY_PROXY_INTERNAL_ERROR */
+        return "token that could not be checked";
+    }
 }
 
 

@@ -11,6 +11,8 @@
 #define NGX_CANOPY_RETRY_AFTER  30      /* seconds */
 
 
+static ngx_int_t ngx_canopy_headers_authenticate(ngx_http_request_t *r,
+    char *error, const char *msg, size_t len);
 static ngx_int_t ngx_canopy_headers_seconds(ngx_http_request_t *r,
     time_t seconds);
 static ngx_int_t ngx_canopy_headers_push(ngx_http_request_t *r,
@@ -81,9 +83,6 @@ ngx_int_t
 ngx_canopy_headers_refusal(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     canopy_error_e error, const char *msg, size_t len)
 {
-    u_char     *p;
-    ngx_str_t   value;
-
     switch (error) {
 
     case CANOPY_METHOD_NOT_ALLOWED:
@@ -98,28 +97,16 @@ ngx_canopy_headers_refusal(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
                                        &ngx_canopy_authenticate_value);
 
     case CANOPY_TOKEN_MALFORMED:
+    case CANOPY_TOKEN_SIGNATURE:
     case CANOPY_TOKEN_EXPIRED:
+    case CANOPY_TOKEN_NOT_YET_VALID:
+    case CANOPY_TOKEN_ISSUER:
+    case CANOPY_TOKEN_AUDIENCE:
+        return ngx_canopy_headers_authenticate(r, "invalid_token", msg, len);
 
-        p = ngx_pnalloc(r->pool, ngx_canopy_authenticate_value.len + len
-                                 + sizeof(", error=\"invalid_token\""
-                                          ", error_description=\"\"") - 1);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        value.data = p;
-
-        p = ngx_cpymem(p, ngx_canopy_authenticate_value.data,
-                       ngx_canopy_authenticate_value.len);
-        p = ngx_cpymem(p, ", error=\"invalid_token\", error_description=\"",
-                       sizeof(", error=\"invalid_token\""
-                              ", error_description=\"") - 1);
-        p = ngx_cpymem(p, msg, len);
-        *p++ = '"';
-
-        value.len = p - value.data;
-
-        return ngx_canopy_headers_push(r, &ngx_canopy_authenticate, &value);
+    case CANOPY_TOKEN_CLAIM:
+        return ngx_canopy_headers_authenticate(r, "insufficient_scope", msg,
+                                               len);
 
     case CANOPY_ENVIRONMENT_CLOSED:
         return ngx_canopy_headers_seconds(r, NGX_CANOPY_RETRY_AFTER);
@@ -132,6 +119,35 @@ ngx_canopy_headers_refusal(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     default:
         return NGX_OK;
     }
+}
+
+
+/*
+ * RFC 6750, section 3.1.
+ */
+
+static ngx_int_t
+ngx_canopy_headers_authenticate(ngx_http_request_t *r, char *error,
+    const char *msg, size_t len)
+{
+    u_char     *p;
+    ngx_str_t   value;
+
+    p = ngx_pnalloc(r->pool, ngx_canopy_authenticate_value.len + len
+                             + sizeof(", error=\"insufficient_scope\""
+                                      ", error_description=\"\""));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.data = p;
+
+    p = ngx_sprintf(p, "%V, error=\"%s\", error_description=\"%*s\"",
+                    &ngx_canopy_authenticate_value, error, len, msg);
+
+    value.len = p - value.data;
+
+    return ngx_canopy_headers_push(r, &ngx_canopy_authenticate, &value);
 }
 
 

@@ -11,6 +11,7 @@
 #include "ngx_canopy.h"
 #include "ngx_canopy_environment.h"
 #include "ngx_canopy_exchange.h"
+#include "ngx_canopy_verdict.h"
 #include "canopy_outcome.h"
 #include "canopy_uuid.h"
 
@@ -30,6 +31,14 @@ typedef struct {
 
     ngx_str_t                  request_id;
     ngx_str_t                  task_id;         /* empty if not a UUID */
+
+    /* of the client's token */
+
+    void                      *checked_by;      /* a location; NULL: not yet */
+    canopy_error_e             checked;
+    const char                *checked_msg;
+    ngx_canopy_verdict_tag_t   tag;
+    ngx_canopy_verdict_t       verdict;
 
     /* not to be seen in anything that the upstream makes us say */
 

@@ -5,7 +5,9 @@
 
 
 #include "ngx_canopy_variables.h"
+#include "ngx_canopy_client.h"
 #include "ngx_canopy_request.h"
+#include "ngx_canopy_switch.h"
 
 
 typedef void (*ngx_canopy_variable_pt)(ngx_http_request_t *r,
@@ -26,8 +28,12 @@ static void ngx_canopy_variable_upstream_status(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_str_t *value);
 static void ngx_canopy_variable_upstream_request_id(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_str_t *value);
-static void ngx_canopy_variable_empty(ngx_http_request_t *r,
-    ngx_canopy_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_canopy_variable_client(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_canopy_variable_switch(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static void ngx_canopy_variable_set(ngx_http_variable_value_t *v,
+    ngx_str_t *value);
 
 
 static ngx_canopy_variable_pt  ngx_canopy_variable_handlers[] = {
@@ -36,9 +42,7 @@ static ngx_canopy_variable_pt  ngx_canopy_variable_handlers[] = {
     ngx_canopy_variable_outcome,
     ngx_canopy_variable_error,
     ngx_canopy_variable_upstream_status,
-    ngx_canopy_variable_upstream_request_id,
-    ngx_canopy_variable_empty,
-    ngx_canopy_variable_empty
+    ngx_canopy_variable_upstream_request_id
 };
 
 
@@ -64,13 +68,11 @@ static ngx_http_variable_t  ngx_canopy_variables[] = {
     { ngx_string("canopy_upstream_request_id"), NULL, ngx_canopy_variable,
       5, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    /* no client is verified, and there is no switch, yet: always empty */
+    { ngx_string("canopy_client"), NULL, ngx_canopy_variable_client,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("canopy_client"), NULL, ngx_canopy_variable,
-      6, NGX_HTTP_VAR_NOCACHEABLE, 0 },
-
-    { ngx_string("canopy_switch"), NULL, ngx_canopy_variable,
-      7, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("canopy_switch"), NULL, ngx_canopy_variable_switch,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
 };
@@ -110,16 +112,7 @@ ngx_canopy_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         ngx_canopy_variable_handlers[data](r, ctx, &value);
     }
 
-    if (value.len == 0) {
-        *v = ngx_http_variable_null_value;
-        return NGX_OK;
-    }
-
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-    v->len = value.len;
-    v->data = value.data;
+    ngx_canopy_variable_set(v, &value);
 
     return NGX_OK;
 }
@@ -205,9 +198,80 @@ ngx_canopy_variable_upstream_request_id(ngx_http_request_t *r,
 }
 
 
-static void
-ngx_canopy_variable_empty(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
-    ngx_str_t *value)
+
+/*
+ * A limit may ask before the request's handler does.
+ */
+
+static ngx_int_t
+ngx_canopy_variable_client(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
 {
-    /* void */
+    ngx_str_t               value;
+    const char             *msg;
+    ngx_canopy_ctx_t       *ctx;
+    ngx_canopy_loc_conf_t  *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_canopy_module);
+
+    if (conf->gateway && r == r->main) {
+        ctx = ngx_canopy_get_ctx(r);
+        if (ctx == NULL) {
+            return NGX_ERROR;
+        }
+
+        (void) ngx_canopy_client_check(r, ctx, conf, &msg);
+
+    } else {
+        ctx = ngx_canopy_find_ctx(r->main);
+    }
+
+    ngx_str_null(&value);
+
+    if (ctx) {
+        value = ctx->verdict.client;
+    }
+
+    ngx_canopy_variable_set(v, &value);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_canopy_variable_switch(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                value, *name;
+    ngx_canopy_main_conf_t  *mcf;
+
+    mcf = ngx_http_get_module_main_conf(r, ngx_canopy_module);
+
+    ngx_str_null(&value);
+
+    name = ngx_canopy_switch_name(mcf, r->connection->log);
+
+    if (name) {
+        value = *name;
+    }
+
+    ngx_canopy_variable_set(v, &value);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_canopy_variable_set(ngx_http_variable_value_t *v, ngx_str_t *value)
+{
+    if (value->len == 0) {
+        *v = ngx_http_variable_null_value;
+        return;
+    }
+
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->len = value->len;
+    v->data = value->data;
 }

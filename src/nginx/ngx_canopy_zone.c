@@ -7,9 +7,13 @@
 #include "ngx_canopy_zone.h"
 #include "ngx_canopy_environment.h"
 #include "ngx_canopy_state.h"
+#include "ngx_canopy_verdict.h"
+
+#include <openssl/rand.h>
 
 
 static ngx_int_t ngx_canopy_zone_init(ngx_shm_zone_t *shm_zone, void *data);
+static ngx_int_t ngx_canopy_zone_create(ngx_canopy_zone_t *zone);
 static ngx_int_t ngx_canopy_zone_grant(ngx_canopy_zone_t *zone,
     ngx_canopy_grant_t *grant, ngx_log_t *log);
 static void *ngx_canopy_zone_entry(ngx_canopy_zone_t *zone,
@@ -20,28 +24,10 @@ static ngx_str_t  ngx_canopy_zone_name = ngx_string("ngx_canopy");
 
 
 ngx_int_t
-ngx_canopy_zone_add(ngx_conf_t *cf, size_t size, ngx_array_t *environments)
+ngx_canopy_zone_add(ngx_conf_t *cf, ngx_canopy_zone_t *zone, size_t size,
+    ngx_array_t *environments)
 {
-    ngx_uint_t                  i, needed;
-    ngx_shm_zone_t             *shm_zone;
-    ngx_canopy_zone_t          *zone;
-    ngx_canopy_environment_t  **envs;
-
-    envs = environments->elts;
-    needed = 0;
-
-    for (i = 0; i < environments->nelts; i++) {
-        needed |= (envs[i]->grant != NULL);
-    }
-
-    if (!needed) {
-        return NGX_OK;
-    }
-
-    zone = ngx_pcalloc(cf->pool, sizeof(ngx_canopy_zone_t));
-    if (zone == NULL) {
-        return NGX_ERROR;
-    }
+    ngx_shm_zone_t  *shm_zone;
 
     zone->cycle = cf->cycle;
     zone->environments = environments;
@@ -74,18 +60,8 @@ ngx_canopy_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     if (old) {
         zone->sh = old->sh;
 
-    } else {
-        zone->shpool->log_nomem = 0;
-
-        zone->sh = ngx_slab_alloc(zone->shpool, sizeof(ngx_canopy_zone_sh_t));
-        if (zone->sh == NULL) {
-            goto nomem;
-        }
-
-        ngx_queue_init(&zone->sh->tokens);
-        ngx_queue_init(&zone->sh->budgets);
-
-        zone->shpool->data = zone->sh;
+    } else if (ngx_canopy_zone_create(zone) != NGX_OK) {
+        goto nomem;
     }
 
     envs = zone->environments->elts;
@@ -108,6 +84,35 @@ nomem:
                   "larger than %uzk", shm_zone->shm.size / 1024);
 
     return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_canopy_zone_create(ngx_canopy_zone_t *zone)
+{
+    ngx_canopy_zone_sh_t  *sh;
+
+    zone->shpool->log_nomem = 0;
+
+    sh = ngx_slab_alloc(zone->shpool, sizeof(ngx_canopy_zone_sh_t));
+    if (sh == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_queue_init(&sh->tokens);
+    ngx_queue_init(&sh->budgets);
+
+    ngx_rbtree_init(&sh->tree, &sh->sentinel, ngx_rbtree_insert_value);
+    ngx_queue_init(&sh->verdicts);
+
+    if (RAND_bytes(sh->key, NGX_CANOPY_ZONE_KEY) != 1) {
+        return NGX_ERROR;
+    }
+
+    zone->sh = sh;
+    zone->shpool->data = sh;
+
+    return NGX_OK;
 }
 
 
@@ -178,7 +183,10 @@ ngx_canopy_zone_entry(ngx_canopy_zone_t *zone, ngx_queue_t *entries,
         }
     }
 
-    entry = ngx_slab_calloc(zone->shpool, size);
+    do {
+        entry = ngx_slab_calloc(zone->shpool, size);
+    } while (entry == NULL && ngx_canopy_verdict_evict(zone) == NGX_OK);
+
     if (entry == NULL) {
         return NULL;
     }

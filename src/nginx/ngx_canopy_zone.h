@@ -1,7 +1,7 @@
 
 /*
  * What all workers share, and what a reload leaves alone: exchanged tokens,
- * and the times of exchanges.
+ * the times of exchanges, verdicts of clients' tokens.
  *
  * An entry is found by what it is of, not by its place in the configuration.
  */
@@ -15,6 +15,9 @@
 #include "canopy_grant.h"
 #include "canopy_refresh.h"
 #include "canopy_state.h"
+
+
+#define NGX_CANOPY_ZONE_KEY  16
 
 
 typedef struct {
@@ -49,6 +52,11 @@ typedef struct {
 typedef struct {
     ngx_queue_t            tokens;
     ngx_queue_t            budgets;
+
+    u_char                 key[NGX_CANOPY_ZONE_KEY];    /* random */
+    ngx_rbtree_t           tree;
+    ngx_rbtree_node_t      sentinel;
+    ngx_queue_t            verdicts;
 } ngx_canopy_zone_sh_t;
 
 
@@ -61,10 +69,10 @@ typedef struct {
 
 
 /*
- * Once all of http {} is read: asks nginx for the zone, if it is needed.
+ * Once all of http {} is read: asks nginx for the memory.
  */
-ngx_int_t ngx_canopy_zone_add(ngx_conf_t *cf, size_t size,
-    ngx_array_t *environments);
+ngx_int_t ngx_canopy_zone_add(ngx_conf_t *cf, ngx_canopy_zone_t *zone,
+    size_t size, ngx_array_t *environments);
 
 
 /*
