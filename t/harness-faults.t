@@ -23,7 +23,7 @@ sub id () { return sprintf '00000000-0000-4000-8000-%012d', ++$no }
 # One task for each fault of a request, over TLS and not
 
 my @names = map { ($_, /^(?:reset|early|twice|trickle|chunked|answer)/ ? ("$_=422", "$_=503") : ()) } fault_names('request');
-my %task = map { my $name = $_; map { ("$_ $name" => id()) } qw(plain tls) } @names;
+my %task = map { my $name = $_; map { ("$_ $name" => id()) } $name =~ /^raw/ ? 'tls' : qw(plain tls) } @names;
 $planned{$task{$_}} = s/^\S+ //r for keys %task;
 
 my $cert = $t->certificate('canopy');
@@ -76,7 +76,7 @@ sub is_done ($case, $socket) {
         is($status, $fault->{status}, "$case: the status");
         is($fault->{said}, $bytes eq '' ? 'nothing' : $status ? 'head' : 'part', "$case: as it says");
     }
-    my %ends = (stall => 'open', keep => 'open', half => 'closed', cut => 'closed');
+    my %ends = (raw => 'cut', stall => 'open', keep => 'open', half => 'closed', cut => 'closed');
     my $ends = $way eq 'tls' && $fault->{then} =~ /^(?:cut|half)$/ ? 'cut'
              : $way eq 'plain' && $fault->{received} ne 'whole' && $fault->{then} =~ /^(?:close|cut)$/ ? 'reset'
              : $ends{$fault->{then}} // "$fault->{then}d" =~ s/resetd/reset/r;
@@ -137,8 +137,8 @@ for my $way ('broken', 'broken_tls') {
     for my $name (@names) {
         my ($fault, $id) = (fault($name), id());
         my $before = (truth($t, $way)->{''} // [])->@*;
-        is(broken($way, $fault, $id), $way eq 'broken_tls' && $fault->{point} ne 'connected' ? 'no handshake' : $fault->{bytes},
-           "$way: $name");
+        my $handshake = $way eq 'broken' || $fault->{point} eq 'connected' || $name eq 'demand-handshake';
+        is(broken($way, $fault, $id), $handshake ? $fault->{bytes} : 'no handshake', "$way: $name");
         ok($t->wait_for(sub {
             my $truth = truth($t, $way);
             return $fault->{attributed} ? $truth->{$id} : ($truth->{''} // [])->@* > $before;

@@ -78,9 +78,11 @@ sub _contexts ($t, %m) {
             expired => $t->certificate('wrong-expired', expired => 1),
             unknown => $t->certificate('wrong-unknown', self_signed => 1),
         };
-        %certificates = (%certificates, $t->{wrong_certificates}->%*);
+        my %demand = ($m{tls}->%*, client_ca => $m{tls}{ca});
+        %certificates = (%certificates, $t->{wrong_certificates}->%*, demand => \%demand,
+                         demand12 => { %demand, SSL_version => 'TLSv1_2' });
     }
-    return { map { $_ => $t->{fault_contexts}{$certificates{$_}{cert}} //= Canopy::Upstream::tls_context($certificates{$_}) }
+    return { map { $_ => $t->{fault_contexts}{"$_ $certificates{$_}{cert}"} //= Canopy::Upstream::tls_context($certificates{$_}) }
              keys %certificates };
 }
 
@@ -92,10 +94,10 @@ sub _serve ($m, $upstream, $conn, $conn_no) {
     my $point = $fault ? $fault->{point} : '';
 
     return _broken($m, $upstream, $conn, $about, $fault)
-        if $point eq 'accept' || $point eq 'handshake' && $m->{tls} && !$fault->{certificate};
+        if $point eq 'accept' || $point eq 'handshake' && $m->{tls} && !$fault->{shows};
 
     if ($m->{tls}) {
-        my $context = $m->{contexts}{$fault && $fault->{certificate} || 'good'} // croak "no certificate for $fault->{name}";
+        my $context = $m->{contexts}{$fault && $fault->{shows} || 'good'} // croak "no certificate for $fault->{name}";
         $conn->start_tls($context)
             or return $upstream->note({ event => 'broken', %$about, fault => $fault ? $fault->{name} : 'none',
                                         message => IO::Socket::SSL::errstr() });
@@ -165,9 +167,10 @@ sub _copy ($m, $upstream, $conn, $copy, $fault) {
 
 sub _end ($m, $conn, $fault) {
     my $then = $fault->{then};
-    $conn->flush if $then =~ /^(?:reset|cut)$/;
+    $conn->flush if $then =~ /^(?:reset|cut|raw)$/;
     $then eq 'reset' ? $conn->reset
         : $then eq 'cut'   ? $conn->cut
+        : $then eq 'raw'   ? ($conn->raw("what is this?\r\n\r\n"), $conn->cut)
         : $then eq 'half'  ? ($conn->half_close, $conn->wait_closed($m->{stall}))
         : $then eq 'stall' ? $conn->wait_closed($m->{stall})
         : ();

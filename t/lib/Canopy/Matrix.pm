@@ -9,7 +9,8 @@ package Canopy::Matrix;
 #     what    the faults of Canopy::FaultTable in their order, one for each copy of the request and one for each connection
 #             that does not get so far; deaf or full first: the listener. With two addresses each has its number before it:
 #             "1:" is the address that is connected to first, "2:" the other, which also has the kept connection.
-#             A 401 that is followed by something comes when another credential is in the file
+#             A 401 that is followed by something comes when another credential is in the file. In brackets: what does
+#             not happen, because nothing is to be sent
 #     answer  status, type, outcome and Proxy-Status without its name; "-" is none
 #     came    how much of each copy the upstream has received: whole, part, unread; "-" if none came
 # A row that begins with "or" is another answer that is as good for the row before.
@@ -60,7 +61,7 @@ sub cases ($file) {
 }
 
 sub _case ($way, $connection, $tempo, $does, $wanted) {
-    my @steps = map { my ($at, $name) = /^(?:([12]):)?(\S+)$/; _step($at // 1, $name) } split ' ', $does;
+    my @steps = map { _step($_) } split ' ', $does;
     for my $no (0 .. $#steps) {
         my $step = $steps[$no];
         $step->{changes} = ($step->{status} // 0) == 401 && ($no < $#steps || $step->{turns});
@@ -77,14 +78,15 @@ sub _case ($way, $connection, $tempo, $does, $wanted) {
         # an environment and machines of its own
         alone => $two || $tempo ne 'steady' && $own,
         # the machine may know nothing of a request that was sent
-        unseen => scalar(grep { $_->{kind} eq 'connection' && !$_->{attributed}
-                                && ($_->{point} eq 'connected' || $way eq 'plain') } @steps),
+        unseen => scalar(grep { ($_->{unseen} // '') =~ ($way eq 'plain' ? qr/plain|always/ : qr/always/) } @steps),
     };
 }
 
-sub _step ($at, $name) {
-    return { at => $at, name => $name, kind => 'listener', then => '', turns => $name } if $name =~ /^(?:deaf|full)$/;
-    return { fault($name)->%*, at => $at };
+sub _step ($text) {
+    my ($at, $open, $name) = $text =~ /^(?:([12]):)?(\(?)([\w.=-]+)\)?$/ or croak "$text is no step";
+    my %step = (at => $at // 1, never => $open ne '');
+    return { kind => 'listener', name => $name, then => '', turns => $name, %step } if $name =~ /^(?:deaf|full)$/;
+    return { fault($name)->%*, %step };
 }
 
 # --------------------------------------------------------------------------------------------------- nginx, machines
@@ -270,7 +272,7 @@ sub _arm ($cert, $case) {
         $case->{turned}{$machine} = 1 if $step->{turns};
         if ($step->{kind} eq 'listener') {
             $t->{upstreams}{$machine}->turn($step->{turns});
-        } elsif ($case->{connection} ne 'kept' || $step != $case->{copies}[0]) {
+        } elsif (!$step->{never} && ($case->{connection} ne 'kept' || $step != $case->{copies}[0])) {
             push $meets{$machine}->@*, $step->{kind} eq 'connection' ? $step->{name} : '-';
         }
     }

@@ -252,6 +252,9 @@ sub cut ($self) {
     POSIX::close(fileno $self->{socket});
 }
 
+# Sends bytes past TLS.
+sub raw ($self, $bytes) { POSIX::write(fileno $self->{socket}, $bytes, length $bytes) }
+
 # Waits until all that was sent is out: what a reset drops is then at most what the peer has not read.
 sub flush ($self) {
     return Canopy::Process::wait_until(sub {
