@@ -100,8 +100,8 @@ sub run_cases ($test, @files) {
     my $no = 0;
     for my $case (@cases) {
         $case->{no} = ++$no;
-        $case->{runs} = [map { +{ id => _id(0, $no, $_) } } 1 .. ($case->{alone} || $case->{parallel} ? 1 : 2)];
-        $case_of{$_->{id}} = $case for $case->{runs}->@*;
+        $case->{id} = _id(0, $case);
+        $case_of{$case->{id}} = $case;
     }
 
     my $cert = $t->certificate('canopy', san => 'DNS:two.canopy.test,IP:127.0.0.1');
@@ -118,18 +118,16 @@ sub run_cases ($test, @files) {
     _begin($cert, @parallel);
     _one($cert, $_) for grep { !$_->{parallel} } @cases;
     for my $case (@parallel) {
-        $_->{res} = $t->response(delete $_->{socket}, keep => 0, timeout => 30) for $case->{runs}->@*;
+        $case->{res} = _answer(delete $case->{socket});
         _disarm($case);
     }
 
     my $truth = truth($t, sort keys $t->{upstreams}->%*);
-    for my $case (@cases) {
-        _check($case, $_, $truth->{$_->{id}} // []) for $case->{runs}->@*;
-    }
-    return scalar @cases;
+    _check($_, $truth->{$_->{id}} // []) for @cases;
 }
 
-sub _id ($kind, $no, $run) { return sprintf '%08d-0000-4000-8000-%08d%04d', $kind, $no, $run }
+# kind 0: the case's own task; 1: of its kept connection; 2: the same, answered when all of them are there
+sub _id ($kind, $case) { return sprintf '%08d-0000-4000-8000-%012d', $kind, $case->{no} }
 
 # The environments: shared by all cases of a kind, or of one case alone.
 sub _conf () {
@@ -218,11 +216,9 @@ sub _answer ($socket) { return $t->response($socket, keep => 0, timeout => 30) }
 
 # One case after the other.
 sub _one ($cert, $case) {
-    for my $run ($case->{runs}->@*) {
-        _arm($cert, $case);
-        $run->{res} = _answer(_send($case, $run->{id}));
-        _disarm($case);
-    }
+    _arm($cert, $case);
+    $case->{res} = _answer(_send($case, $case->{id}));
+    _disarm($case);
 }
 
 # Stalls: all are sent before an answer is waited for. As many connections are kept first as requests need one.
@@ -230,14 +226,12 @@ sub _begin ($cert, @parallel) {
     my @alone = grep { $_->{alone} } @parallel;
     my @shared = grep { !$_->{alone} } @parallel;
 
-    my @primes = map { _send_seen($_, _id(2, $_->{no}, 1)) } grep { $_->{connection} eq 'kept' } @shared;
+    my @primes = map { _send_seen($_, _id(2, $_)) } grep { $_->{connection} eq 'kept' } @shared;
     $t->write('primed', '');
     _answer($_)->status == 204 or croak 'not primed' for @primes;
 
     _arm($cert, $_) for @alone;
-    for my $case (@alone, @shared) {
-        $_->{socket} = _send_seen($case, $_->{id}) for $case->{runs}->@*;
-    }
+    $_->{socket} = _send_seen($_, $_->{id}) for @alone, @shared;
 }
 
 # Waits until a machine deals with it, so that they need not do so all at once.
@@ -259,7 +253,7 @@ sub _arm ($cert, $case) {
         _machine($machines[$_ - 1], $way, $cert, port => $t->port($name), address => "127.0.0.$_") for 1 .. @machines;
     }
     if ($two || $case->{connection} eq 'kept' && ($case->{alone} || !$case->{parallel})) {
-        my $id = _id(1, $case->{no}, 1);
+        my $id = _id(1, $case);
         _answer(_send($case, $id))->status == 204 or croak "$case->{name}: not primed";
         @machines = reverse @machines if $two && truth($t, $machines[0])->{$id};
     }
@@ -295,8 +289,8 @@ sub _facts ($res) {
 }
 
 # One test: the answer is the table's, it is true, and what came is what was to come.
-sub _check ($case, $run, $copies) {
-    my $res = $run->{res};
+sub _check ($case, $copies) {
+    my $res = $case->{res};
     my $answer = _facts($res);
     my ($wanted) = ((grep { $_->{answer} eq $answer } $case->{wanted}->@*), $case->{wanted}[0]);
     my @came = $wanted->{came}->@*;
