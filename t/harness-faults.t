@@ -213,7 +213,8 @@ for my $case (@judged) {
 is(join(' ', sort keys allowed(copies('422'), unseen => 1)->%*), 'rejected unknown', 'what the upstream can\'t know');
 
 sub answer ($status, $outcome, $proxy_status = '') {
-    return Canopy::Client::Response->new(status => $status, headers => [['Canopy-Outcome', $outcome], ['Proxy-Status', $proxy_status]]);
+    return Canopy::Client::Response->new(status => $status, headers => [['Canopy-Outcome', $outcome],
+                                                                        ['Proxy-Status', $proxy_status]]);
 }
 sub faults_of ($faults, @answer) { return join '; ', Canopy::Truth::faults(answer(@answer), copies($faults)) }
 

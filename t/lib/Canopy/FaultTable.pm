@@ -39,10 +39,10 @@ my $banner = "220 mail.example ESMTP\r\n";
 my $hello = "\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03" . "\x55" x 20;   # a ServerHello that is not finished
 my $alert = "\x15\x03\x03\x00\x02\x02\x28";
 
-my %acts = (close => 'closes', cut => 'closes without a word', reset => 'resets', stall => 'stalls', half => 'closes its half',
-            garbage => 'sends garbage', raw => 'sends what is no TLS');
+my %acts = (close => 'closes', cut => 'closes without a word', reset => 'resets', stall => 'stalls',
+            half => 'closes its half', garbage => 'sends garbage', raw => 'sends what is no TLS');
 
-# name, what it does, "unseen" if a request may have been sent that nobody saw (plain: unless over TLS), bytes, act
+# name, what it does, when a request may have been sent that nobody saw (plain: if it is not TLS), bytes, act
 my @connections = (
     (map { ["$_-accept", "$acts{$_} at once", 'plain', '', $_] } qw(close cut reset stall half)),
     ['garbage-accept',      'speaks at once',                         'plain',  $banner, 'close'],
@@ -96,37 +96,60 @@ my @answers = (
     ['chunked',      422, 'in chunks',                    'keep',
         sub ($s) { _chunks($s, "5\r\n{\"det\r\nf;x=\"y\"\r\nail\":\"because\"}\r\n0\r\nX: y\r\n\r\n") }],
     ['to-close',     422, 'ends with the connection',     '',             sub ($s) { _head($s) . $detail }],
-    ['http1.0',      422, 'of HTTP/1.0',                  '',             sub ($s) { _head($s) =~ s/1\.1/1.0/r . $detail }],
+    ['http1.0',      422, 'of HTTP/1.0',                  '',
+        sub ($s) { _head($s) =~ s/1\.1/1.0/r . $detail }],
     ['lf',           204, 'lines that end with LF',       'keep',         sub ($s) { _answer($s) =~ s/\r//gr }],
-    ['big-head',     204, 'a large head',                 'keep',         sub ($s) { _answer($s, "Server: xxxxxxxxxxx\r\n" x 3000) }],
-    ['same-lengths', 422, 'the same Content-Length twice', 'keep',        sub ($s) { _head($s, ('Content-Length: 20') x 2) . $detail }],
+    ['big-head',     204, 'a large head',                 'keep',
+        sub ($s) { _answer($s, "Server: xxxxxxxxxxx\r\n" x 3000) }],
+    ['same-lengths', 422, 'the same Content-Length twice', 'keep',
+        sub ($s) { _head($s, ('Content-Length: 20') x 2) . $detail }],
     ['html',         200, 'a body of HTML',               'keep html',    sub ($s) { _html($s, '<p>No</p>') }],
-    ['empty',        202, 'an empty body',                'keep empty',   sub ($s) { _line($s) . "Content-Length: 0\r\n\r\n" }],
+    ['empty',        202, 'an empty body',                'keep empty',
+        sub ($s) { _line($s) . "Content-Length: 0\r\n\r\n" }],
     # more than one answer
-    ['twice',        204, 'the opposite behind it',       'keep',         sub ($s) { _answer($s) . _answer($s == 204 ? 422 : 204) }],
+    ['twice',        204, 'the opposite behind it',       'keep',
+        sub ($s) { _answer($s) . _answer($s == 204 ? 422 : 204) }],
     ['extra',        204, 'bytes behind it',              'keep',         sub ($s) { _answer($s) . "more\r\n" }],
     ['1xx-behind',   204, 'an interim answer behind it',  'keep',         sub ($s) { _answer($s) . $interim }],
     # a head that says all, and a body that does not end, or not there
-    ['length-long',  422, 'its Content-Length too large', '',             sub ($s) { _head($s, 'Content-Length: 21') . $detail }],
-    ['length-short', 422, 'its Content-Length too small', 'keep',         sub ($s) { _head($s, 'Content-Length: 19') . $detail }],
-    ['chunk-word',   422, 'a chunk without a size',       '',             sub ($s) { _chunks($s, "size\r\n$detail\r\n0\r\n\r\n") }],
-    ['chunk-short',  422, 'a chunk longer than its size', '',             sub ($s) { _chunks($s, "13\r\n$detail\r\n0\r\n\r\n") }],
-    ['chunk-long',   422, 'a chunk shorter than its size', '',            sub ($s) { _chunks($s, "16\r\n$detail\r\n0\r\n\r\n") }],
-    ['chunk-huge',   422, 'a chunk of any size',          '',             sub ($s) { _chunks($s, 'f' x 40 . "\r\n$detail") }],
-    ['chunk-last',   422, 'no last chunk',                '',             sub ($s) { _chunks($s, "14\r\n$detail\r\n") }],
-    ['coding',       422, 'an unknown Transfer-Encoding', '',             sub ($s) { _head($s, 'Transfer-Encoding: gzip') . $detail }],
-    ['large',        422, 'a body beyond the limit',      '',             sub ($s) { _head($s, 'Content-Length: 100000') . 'x' x 100_000 }],
+    ['length-long',  422, 'its Content-Length too large', '',
+        sub ($s) { _head($s, 'Content-Length: 21') . $detail }],
+    ['length-short', 422, 'its Content-Length too small', 'keep',
+        sub ($s) { _head($s, 'Content-Length: 19') . $detail }],
+    ['chunk-word',   422, 'a chunk without a size',       '',
+        sub ($s) { _chunks($s, "size\r\n$detail\r\n0\r\n\r\n") }],
+    ['chunk-short',  422, 'a chunk longer than its size', '',
+        sub ($s) { _chunks($s, "13\r\n$detail\r\n0\r\n\r\n") }],
+    ['chunk-long',   422, 'a chunk shorter than its size', '',
+        sub ($s) { _chunks($s, "16\r\n$detail\r\n0\r\n\r\n") }],
+    ['chunk-huge',   422, 'a chunk of any size',          '',
+        sub ($s) { _chunks($s, 'f' x 40 . "\r\n$detail") }],
+    ['chunk-last',   422, 'no last chunk',                '',
+        sub ($s) { _chunks($s, "14\r\n$detail\r\n") }],
+    ['coding',       422, 'an unknown Transfer-Encoding', '',
+        sub ($s) { _head($s, 'Transfer-Encoding: gzip') . $detail }],
+    ['large',        422, 'a body beyond the limit',      '',
+        sub ($s) { _head($s, 'Content-Length: 100000') . 'x' x 100_000 }],
     # what can't be a head
-    ['both-lengths', 204, 'Content-Length and chunks',    'garbage',      sub ($s) { _chunks($s, "0\r\n\r\n", 'Content-Length: 20') }],
-    ['two-lengths',  422, 'two Content-Lengths',          'garbage',      sub ($s) { _head($s, map { "Content-Length: $_" } 20, 21) . $detail }],
-    ['length-word',  422, 'a Content-Length in words',    'garbage',      sub ($s) { _head($s, 'Content-Length: twenty') . $detail }],
-    ['length-minus', 422, 'a Content-Length below zero',  'garbage',      sub ($s) { _head($s, 'Content-Length: -20') . $detail }],
-    ['length-huge',  422, 'a Content-Length that wraps',  'garbage',      sub ($s) { _head($s, 'Content-Length: 18446744073709551636') . $detail }],
-    ['long-line',    204, 'a header line without an end', 'garbage',      sub ($s) { _line($s) . 'Server: ' . 'x' x 70_000 }],
-    ['long-head',    204, 'a head too large',             'garbage',      sub ($s) { _answer($s, "Server: xxxxxxxxxxx\r\n" x 4000) }],
-    ['1xx-endless',  204, 'interim answers without end',  'garbage',      sub ($s) { "HTTP/1.1 100 Continue\r\n\r\n" x 4000 }],
+    ['both-lengths', 204, 'Content-Length and chunks',    'garbage',
+        sub ($s) { _chunks($s, "0\r\n\r\n", 'Content-Length: 20') }],
+    ['two-lengths',  422, 'two Content-Lengths',          'garbage',
+        sub ($s) { _head($s, map { "Content-Length: $_" } 20, 21) . $detail }],
+    ['length-word',  422, 'a Content-Length in words',    'garbage',
+        sub ($s) { _head($s, 'Content-Length: twenty') . $detail }],
+    ['length-minus', 422, 'a Content-Length below zero',  'garbage',
+        sub ($s) { _head($s, 'Content-Length: -20') . $detail }],
+    ['length-huge',  422, 'a Content-Length that wraps',  'garbage',
+        sub ($s) { _head($s, 'Content-Length: 18446744073709551636') . $detail }],
+    ['long-line',    204, 'a header line without an end', 'garbage',
+        sub ($s) { _line($s) . 'Server: ' . 'x' x 70_000 }],
+    ['long-head',    204, 'a head too large',             'garbage',
+        sub ($s) { _answer($s, "Server: xxxxxxxxxxx\r\n" x 4000) }],
+    ['1xx-endless',  204, 'interim answers without end',  'garbage',
+        sub ($s) { "HTTP/1.1 100 Continue\r\n\r\n" x 4000 }],
     ['no-colon',     204, 'a line without a colon',       'garbage',      sub ($s) { _answer($s, "Server\r\n") }],
-    ['folded',       204, 'a folded line',                'garbage',      sub ($s) { _answer($s, "Server: a\r\n b\r\n") }],
+    ['folded',       204, 'a folded line',                'garbage',
+        sub ($s) { _answer($s, "Server: a\r\n b\r\n") }],
     ['nul',          204, 'a NUL',                        'garbage',      sub ($s) { _answer($s, "Server: a\0b\r\n") }],
     ['letters',      204, 'a status in letters',          'garbage',      sub ($s) { _answer('2o4') }],
     ['http2',        204, 'of HTTP/2',                    'garbage',      sub ($s) { "HTTP/2 $s\r\n\r\n" }],
@@ -191,10 +214,12 @@ sub _request_faults () {
         my %has = map { $_ => 1 } split ' ', $flags;
         my $received = $has{unread} ? 'unread' : $has{part} ? 'part' : 'whole';
         my $said = $has{garbage} ? 'garbage' : 'head';
-        push @faults, { %is, name => $name, point => 'answer', received => $received, said => $said, default => $default,
-                        does => "answers, odd: $odd", what => "$received, $said", makes => $makes,
-                        late => $has{late}, trickle => $has{trickle}, then => $has{keep} ? 'keep' : $has{reset} ? 'reset' : 'close',
-                        $has{html} ? (type => 'text/html', length => 9) : $has{empty} ? (type => '', length => 0) : () };
+        push @faults, {
+            %is, name => $name, point => 'answer', received => $received, said => $said, default => $default,
+            does => "answers, odd: $odd", what => "$received, $said", makes => $makes,
+            late => $has{late}, trickle => $has{trickle}, then => $has{keep} ? 'keep' : $has{reset} ? 'reset' : 'close',
+            $has{html} ? (type => 'text/html', length => 9) : $has{empty} ? (type => '', length => 0) : (),
+        };
     }
     my %named = map { $_->{name} => $_ } @faults;
     for my $turns (qw(deaf full)) {

@@ -6,13 +6,13 @@ package Canopy::Faults;
 #     ... $t->cancel($id) ...
 #     my $truth = truth($t, 'canopy');       # {$id => [copy, ...], '' => [connection, ...]}
 #
-# The plan names the fault, "name" or "name=status"; a bare status is the answer as it should be.  It is asked twice:
-# for a connection, with undef instead of a task (undef or '' from it: no fault), and for each copy of a request that
-# comes over it.  It runs in a process of each connection, so it can only know what it is told and what was there at
-# the start.  $copy_no counts the copies of a task over all machines of the test, from 1.
+# The plan names the fault, "name" or "name=status"; a bare status is the answer as it should be. It is asked twice: for a
+# connection, with undef instead of a task (undef or '' from it: no fault), and for each copy of a request that comes
+# over it (undef: 204). It runs in a process of each connection, so it can only know what it is told and what was there
+# at the start. $copy_no counts the copies of a task over all machines of the test, from 1.
 #
 # fault_names('connection') and fault_names('request') are the names for either question, fault($name) is what such a
-# fault is: {point, does, what, ...}, "what" being the ground truth.
+# fault is: {point, does, what, ...}, "what" being the ground truth. They are in Canopy::FaultTable.
 #
 # Options: tls (a certificate, see Canopy::Test), wrong (bad certificates as well, for the certificate faults), address,
 # port, unix, stall (20 seconds, of a stall), late (2 seconds, of a late answer), before (a sub that gets each copy
@@ -26,8 +26,11 @@ package Canopy::Faults;
 #     said      nothing; part (a head that does not end, interim answers); garbage (what can't be a head); head
 #     status, type, length  of a complete final head, else undef; length 0: announced as empty
 #     late      1: the gateway may have given up before the answer was there
-# What is not read can be told only if it came while the machine looked: a connection without a task is in the list ''.
-# Every copy is noted before it is answered, so when the client has its answer, the truth is there.
+# It is noted before it is answered, so when the client has its answer, the truth is there (but for what is answered before
+# it came: early-connected).
+#
+# What is sent into a connection that is closed just then comes to nobody, and no machine knows of it: such connections are
+# in the list '', if it was a fault that closed them; a kept connection may be closed behind its last answer, too.
 
 use v5.36;
 
@@ -82,7 +85,9 @@ sub _contexts ($t, %m) {
         %certificates = (%certificates, $t->{wrong_certificates}->%*, demand => \%demand,
                          demand12 => { %demand, SSL_version => 'TLSv1_2' });
     }
-    return { map { $_ => $t->{fault_contexts}{"$_ $certificates{$_}{cert}"} //= Canopy::Upstream::tls_context($certificates{$_}) }
+    my $contexts = $t->{fault_contexts} //= {};
+    return { map { my $certificate = $certificates{$_};
+                   $_ => $contexts->{"$_ $certificate->{cert}"} //= Canopy::Upstream::tls_context($certificate) }
              keys %certificates };
 }
 
@@ -102,10 +107,10 @@ sub _serve ($m, $upstream, $conn, $conn_no) {
             or return $upstream->note({ event => 'broken', %$about, fault => $fault ? $fault->{name} : 'none',
                                         message => IO::Socket::SSL::errstr() });
     }
-    if ($point eq 'connected' && !$fault->{attributed}) {
-        return _broken($m, $upstream, $conn, $about, $fault);
+    if ($point eq 'connected') {
+        return _broken($m, $upstream, $conn, $about, $fault) if !$fault->{attributed};
+        $conn->print($fault->{bytes});
     }
-    $conn->print($fault->{bytes}) if $point eq 'connected';
 
     for (my $req_no = 1; defined(my $line = $conn->peek_line); $req_no++) {
         my $task = $line =~ m{/tasks/([0-9a-f-]{36})/cancel} ? $1 : '?';
@@ -145,8 +150,11 @@ sub _copy ($m, $upstream, $conn, $copy, $fault) {
     $fault = fault($refusal) if $refusal;
     %$copy = (%$copy, (map { $_ => $fault->{$_} } qw(received said status type length late)), fault => $fault->{name},
               credential => $req && _credential($req));
-    $copy->{received} = 'part' if $fault->{received} eq 'whole' && !$req;
 
+    if ($fault->{received} eq 'whole' && !$req) {       # the client is the one who broke it off
+        $upstream->note({ %$copy, received => 'part', said => 'nothing', status => undef });
+        return $conn->close;
+    }
     $upstream->note($copy);
 
     $m->{before}->($copy) if $m->{before};

@@ -241,7 +241,8 @@ sub _send_seen ($case, $id) {
     my $before = $noted->();
     my $socket = _send($case, $id);
     my $first = $case->{steps}[0]{kind};
-    $t->wait_for(sub { -e $t->path("copies/$id") || $first eq 'connection' && $noted->() > $before }) if $first ne 'listener';
+    $t->wait_for(sub { -e $t->path("copies/$id") || $first eq 'connection' && $noted->() > $before })
+        if $first ne 'listener';
     return $socket;
 }
 
@@ -301,14 +302,14 @@ sub _check ($case, $copies) {
     push @faults, 'the message does not tell of the uncertainty'
         if $answer =~ /^\S+ (?!upstream_error|value_error)\S+ unknown/ && $res->body !~ /unknown.*status/;
     push @faults, "not met: $case->{left}" if length($case->{left} // '');
-    my $at = sub ($machine) { !$case->{two} || $machine eq $case->{role}{1} ? 1 : 2 };
+    my $at = sub ($copy) { !$case->{two} || $copy->{machine} eq $case->{role}{1} ? 1 : 2 };
 
     local $Test::Builder::Level = $Test::Builder::Level + 2;
-    is_deeply({ answer => $answer, came => [map { $_->{received} } @$copies], does => [map { $_->{fault} } @$copies],
-                connections => [map { $_->{req_no} > 1 ? 'kept' : 'new' } @$copies], at => [map { $at->($_->{machine}) } @$copies], faults => \@faults },
-              { %$wanted, does => [map { $_->{name} } @steps],
-                connections => [map { $_ == 0 ? $case->{connection} : 'new' } 0 .. $#came],
-                at => [map { $_->{at} } @steps], faults => [] },
+    is_deeply({ answer => $answer, faults => \@faults, at => [map { $at->($_) } @$copies],
+                came => [map { $_->{received} } @$copies], does => [map { $_->{fault} } @$copies],
+                connections => [map { $_->{req_no} > 1 ? 'kept' : 'new' } @$copies] },
+              { %$wanted, faults => [], at => [map { $_->{at} } @steps], does => [map { $_->{name} } @steps],
+                connections => [map { $_ == 0 ? $case->{connection} : 'new' } 0 .. $#came] },
               $case->{name}) || diag($res->raw);
 }
 

@@ -60,7 +60,8 @@ sub _both ($before, $effect) {
 
 sub lies ($word, $copies, %opt) {
     my $allowed = allowed($copies, %opt);
-    return $allowed->{$word} ? () : ("\"$word\" is not true, but " . join(' or ', sort keys %$allowed) . ': ' . story($copies));
+    return if $allowed->{$word};
+    return "\"$word\" is not true, but " . join(' or ', sort keys %$allowed) . ': ' . story($copies);
 }
 
 sub story ($copies) {
