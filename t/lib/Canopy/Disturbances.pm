@@ -12,6 +12,7 @@ package Canopy::Disturbances;
 
 use v5.36;
 
+use Canopy::Client;
 use Canopy::Faults;
 use Canopy::Process qw(children title);
 use Time::HiRes qw(time);
@@ -37,6 +38,7 @@ sub tick ($self) {
     return if $now < $self->{due};
     my $k = ++$self->{k};
     my $kind = $self->_deal($k);
+    $self->{t}->append('disturbances.txt', sprintf "%.3f %s\n", $now, $kind);
     $self->can("_$kind")->($self, $k);
     $self->{counts}{$kind}++;
     $self->{due} = $now + $self->_between(0, 2 * $self->{every}, 'every', $k);
@@ -86,12 +88,16 @@ sub _freeze ($self, $k) {
 
 # ---------------------------------------------------------------------------------------------------------- around it
 
-# A new credential: the file comes first, or the upstream, which takes no other for a while.
+# A new credential: the file comes first, or the upstream, which takes no other for a while. Or it comes after one that has expired.
 sub _credential ($self, $k) {
     my $credential = sprintf '%s-%04d', $self->{credential}, ++$self->{credentials};
     my $file = sub { $self->{t}->secret_file($self->{token}, $credential) };
     my $upstream = sub { $self->{t}->secret_file($self->{accepted}, $credential) };
 
+    if ($self->{chance}->one_in(4, 'expired', $k)) {
+        $self->{t}->secret_file($self->{token}, Canopy::Client::jwt(sub => $self->{credential}, exp => 1));
+        return $self->_later($self->_between(0.1, 0.8, 'renewed', $k), $file);
+    }
     my ($first, $second) = $self->{chance}->one_in(2, 'first', $k) ? ($file, $upstream) : ($upstream, $file);
     my $pause = $self->_between(0, 0.3, 'second', $k);
     $first->();

@@ -122,11 +122,11 @@ sub figures ($self) {
     my $report = $self->{report};
     my @figures = (
         cancels => 'cancels', (map { ("answered $_" => $_) } qw(accepted rejected unknown not-sent denied)),
-        'gone before the answer' => 'gone', 'cut off' => 'cut', 'without an answer' => 'unanswered', 'copies' => 'copies',
+        'unknown, nobody knows better' => 'doubts', 'gone before the answer' => 'gone', 'cut off' => 'cut', 'without an answer' => 'unanswered', 'copies' => 'copies',
         repeats => 'repeats', reloads => 'reload', 'workers killed' => 'kill', 'workers frozen' => 'freeze',
         'new credentials' => 'credential', 'upstreams away' => 'listener', 'names changed' => 'name', 'environment closed' => 'closure',
     );
-    return map { sprintf "%-24s %7d", $figures[2 * $_], $report->{$figures[2 * $_ + 1]} // 0 } 0 .. @figures / 2 - 1;
+    return map { sprintf "%-28s %7d", $figures[2 * $_], $report->{$figures[2 * $_ + 1]} // 0 } 0 .. @figures / 2 - 1;
 }
 
 # ------------------------------------------------------------------------------------------------------------- the stage
@@ -216,12 +216,17 @@ sub _crowd ($self) {
     });
 }
 
-# One cancel for each environment that has to be accepted.
+# A cancel for each environment, which has to be accepted.
 sub _plain_cancels ($self, $no) {
     my @environments = grep { /\D/ } @environments;
     for my $n (0 .. $#environments) {
-        my $res = $self->{t}->cancel(sprintf($calm, 10 * $no + $n), prefix => "/$environments[$n]");
+        my $id = sprintf $calm, 10 * $no + $n;
+        my $res;
+        # a name may have been asked for while nobody answered
+        wait_until(sub { $res = $self->{t}->cancel($id, prefix => "/$environments[$n]");
+                         $res->header('Canopy-Outcome') ne 'not-sent' });
         push $self->{faults}->@*, "a plain cancel of $environments[$n] is answered " . $res->raw if $res->status != 204;
+        push $self->{calm}->@*, $id;
     }
 }
 
@@ -272,7 +277,9 @@ sub _judge ($self) {
     my (%report, @lies);
 
     my $json = JSON::PP->new->ascii;
-    for my $visit (map { $json->decode($_) } split /\n/, $t->read('told.jsonl')) {
+    open my $told, '<', $t->path('told.jsonl') or croak "told.jsonl: $!";
+    while (<$told>) {
+        my $visit = $json->decode($_);
         my $cancel = $self->{cancels_of}->cancel($visit->{n});
         if (defined(my $head = $visit->{head})) {
             $visit->{answer} = Canopy::Client::Response->new(body => $visit->{body}, extra => $visit->{extra});
@@ -288,11 +295,13 @@ sub _judge ($self) {
                 :                     'cut'}++;
     }
     push @lies, map { "the upstream was sent a request without a task: $_->{fault}" } ($truth->{'?'} // [])->@*;
+    push @lies, map { "the plain cancel $_ was not sent once" } grep { ($truth->{$_} // [])->@* != 1 } $self->{calm}->@*;
 
     my @copies = map { scalar $truth->{$_}->@* } grep { length > 1 && !/^00000000-/ } keys %$truth;
     $report{copies} += $_ for @copies;
     $report{repeats} = grep { $_ > 1 } @copies;
     $report{$_} = $self->{disturbances}->count($_) for qw(reload kill freeze credential listener name closure);
+    $report{doubts} = $verdict->doubts;
     $self->{lies} = \@lies;
     $self->{report} = \%report;
 }

@@ -15,21 +15,28 @@ use Canopy::Client;
 use Canopy::Truth;
 
 use constant {
-    SLACK => 0.1,   # seconds that one process may be late to see what another one did
-    AFTER => 4,     # seconds in which an exchange ends whose client is gone
+    SLACK  => 0.1,  # seconds that one process may be late to see what another one did
+    AFTER  => 4,    # seconds in which an exchange ends whose client is gone
+    LOGGED => 1,    # seconds from an answer to its line in the log: behind a body nginx lingers until the client has closed
 };
 
-sub new ($class, %self) { return bless \%self, $class }
+sub new ($class, %self) { return bless { %self, doubts => 0 }, $class }
+
+# How often "unknown" was let pass only because nobody can know better.
+sub doubts ($self) { return $self->{doubts} }
 
 sub on ($self, $cancel, $visit, $lines) {
     my $copies = $self->{truth}{$cancel->{id}} // [];
     my $took = $visit->{ended} - $visit->{began};
-    my $killed = $self->_killed($visit->{began}, $visit->{ended} + ($cancel->{left} ? AFTER : 0));
+    my $killed = $self->_killed($visit->{began}, $visit->{ended} + ($cancel->{left} ? AFTER : $visit->{answer} ? LOGGED : 0));
 
     # copies that broke on their way, which the gateway knows of and the upstream does not; or nobody knows who was in time
     my $unseen = @$lines ? grep { $_->{sent} > @$copies } @$lines : $killed;
     my $slow = grep { $_ > $self->{patience} } $took, map { $_->{time} } @$lines;
     my %lenient = (unseen => $unseen || $slow ? 1 : 0);
+
+    my @words = (map({ $_->header('Canopy-Outcome') } $visit->{answer} // ()), map { $_->{outcome} } @$lines);
+    $self->{doubts}++ if $lenient{unseen} && (grep { $_ eq 'unknown' } @words) && Canopy::Truth::lies('unknown', $copies);
 
     my @faults = $visit->{answer} ? (_heard($cancel, $visit->{answer}, $copies, %lenient), _agree($visit->{answer}, $lines))
                :                    Canopy::Truth::repeats($copies);
