@@ -41,8 +41,11 @@ http {
 }
 EOC
     $t->start;
-    return bless { t => $t }, $class;
+    return bless { t => $t, certificate => $certificate }, $class;
 }
+
+# For more upstreams with the same authority.
+sub certificate ($self) { return $self->{certificate} }
 
 # Waits until $count requests are in the log: an answer leaves before its line is written.
 sub arrived ($self, $count) {

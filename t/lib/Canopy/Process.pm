@@ -9,7 +9,10 @@ use Exporter qw(import);
 use POSIX qw(:sys_wait_h);
 use Time::HiRes qw(sleep time);
 
-our @EXPORT_OK = qw(run spawn end_process alive stopped title children processes sockets descriptors resident wait_until);
+our @EXPORT_OK = qw(
+    run spawn end_process wait_until
+    alive stopped title children processes sockets descriptors resident cpu
+);
 
 my $SYS_prctl = do { no warnings; require 'syscall.ph'; SYS_prctl() };
 use constant PR_SET_PDEATHSIG => 1;
@@ -91,13 +94,19 @@ sub resident ($pid) {
     return $size;
 }
 
+# The seconds of CPU time it has used.
+sub cpu ($pid) {
+    my $stat = _stat($pid) or croak "no process $pid";
+    return $stat->{ticks} / POSIX::sysconf(POSIX::_SC_CLK_TCK);
+}
+
 sub processes () { return map { m{^/proc/(\d+)$} } glob '/proc/[0-9]*' }
 
 sub _stat ($pid) {
     open my $fh, '<', "/proc/$pid/stat" or return;
     my $line = <$fh> // return;
-    my ($state, $ppid) = $line =~ /^\d+ \(.*\) (\S) (\d+)/ or return;
-    return { state => $state, ppid => $ppid };
+    my ($state, $ppid, $user, $system) = $line =~ /^\d+ \(.*\) (\S) (\d+) (?:\S+ ){9}(\d+) (\d+) / or return;
+    return { state => $state, ppid => $ppid, ticks => $user + $system };
 }
 
 # Asks $condition again and again until it is true; its value, or false after $timeout seconds.
