@@ -110,7 +110,10 @@ is_deeply({ map { $_ => scalar $arrived->{$_}->@* } keys %$arrived },
 my $limit = 128;
 my $growth = $end[0] - $warm[0];
 is_deeply([$t->workers], [$worker], 'all by one worker');
-cmp_ok($growth, '<=', $limit, "the worker's memory did not grow");
+SKIP: {
+    skip 'a sanitizer holds back what is freed', 1 if $ENV{ASAN_OPTIONS};
+    cmp_ok($growth, '<=', $limit, "the worker's memory did not grow");
+}
 is($end[1], $descriptors, 'nor did the number of its descriptors');
 
 note(sprintf '%d requests, %.0f/s; resident: %d kB at start, %d kB after %d, %d kB at the end: %+d kB; descriptors: %d, %d, %d',
