@@ -5,12 +5,8 @@
 #   make run        a gateway with a local Canopy sandbox, until Ctrl-C
 #   make demo       the same, shows four answers and ends
 #   make test       all tests
-<<<<<<< HEAD
 #   make sanitize   all tests under ASan and UBSan
-=======
-#   make sanitize   the integration tests under ASan and UBSan
 #   make soak       the tests under load at full length, half an hour
->>>>>>> 7b13d0a (Tests: reloads leave nothing behind in the master; make soak)
 #   make fuzz       each parser for a minute (SECONDS=60)
 #   make torture    ten minutes of cancels through random faults, reloads and
 #                   killed workers (SECONDS=600, SEED=...)
@@ -96,18 +92,14 @@ $(BUILD)/%/memory: UNIT_FLAGS := \
 test: $(MODULE) $(UNITS) | need-test
 	prove -I t/lib $(sort $(UNITS)) $(TESTS)
 
-<<<<<<< HEAD
 torture: $(MODULE) | need-test
 	perl -I t/lib t/torture $(or $(SECONDS),600) $(SEED)
 
-sanitize: $(CHECKED) | need-build need-test
-	ASAN_OPTIONS=detect_leaks=1 prove $(CHECKED)
-=======
 soak: $(MODULE) | need-test
 	CANOPY_TEST_SOAK=1 prove -v -I t/lib $(sort $(wildcard t/load-*.t))
 
-sanitize: | need-build need-test
->>>>>>> 7b13d0a (Tests: reloads leave nothing behind in the master; make soak)
+sanitize: $(CHECKED) | need-build need-test
+	ASAN_OPTIONS=detect_leaks=1 prove $(CHECKED)
 	t/sanitize $(BUILD)/sanitize $(TESTS)
 
 FUZZ_CC := clang -std=c99 -D_GNU_SOURCE -g -O1 $(WARNINGS) -Isrc/core \
@@ -162,9 +154,6 @@ clean:
 	rm -rf $(BUILD)
 
 
-<<<<<<< HEAD
-.PHONY: all unit test torture sanitize fuzz run demo deps need-build need-test \
-=======
-.PHONY: all unit test soak sanitize fuzz run demo deps need-build need-test \
->>>>>>> 7b13d0a (Tests: reloads leave nothing behind in the master; make soak)
+.PHONY: all unit test torture soak sanitize fuzz run demo deps need-build \
+        need-test \
         need-fuzz clean

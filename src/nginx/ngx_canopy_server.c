@@ -9,6 +9,7 @@
 
 static ngx_int_t ngx_canopy_server_tls(ngx_conf_t *cf,
     ngx_canopy_server_t *server, X509_STORE **store);
+static void ngx_canopy_server_free_session(void *data);
 
 
 ngx_int_t
@@ -31,7 +32,8 @@ static ngx_int_t
 ngx_canopy_server_tls(ngx_conf_t *cf, ngx_canopy_server_t *server,
     X509_STORE **store)
 {
-    ngx_str_t  name;
+    ngx_str_t            name;
+    ngx_pool_cleanup_t  *cln;
 
     /* RFC 6066, section 3: without the dot of an absolute name */
 
@@ -49,6 +51,14 @@ ngx_canopy_server_tls(ngx_conf_t *cf, ngx_canopy_server_t *server,
         return NGX_ERROR;
     }
 
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_canopy_server_free_session;
+    cln->data = server;
+
     if (!ngx_canopy_is_address(&name)) {
         server->sni.data = ngx_pnalloc(cf->pool, name.len + 1);
         if (server->sni.data == NULL) {
@@ -60,6 +70,22 @@ ngx_canopy_server_tls(ngx_conf_t *cf, ngx_canopy_server_t *server,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * The worker leaves.
+ */
+
+static void
+ngx_canopy_server_free_session(void *data)
+{
+    ngx_canopy_server_t *server = data;
+
+    if (server->session) {
+        ngx_ssl_free_session(server->session);
+        server->session = NULL;
+    }
 }
 
 
