@@ -7,6 +7,7 @@
 #   make test       all tests
 #   make sanitize   all tests under ASan and UBSan
 #   make soak       the tests under load at full length, half an hour
+#   make valgrind   requests and reloads under valgrind, some minutes
 #   make fuzz       each parser for a minute (SECONDS=60)
 #   make torture    ten minutes of cancels through random faults, reloads and
 #                   killed workers (SECONDS=600, SEED=...)
@@ -33,7 +34,7 @@ TESTS   ?= $(sort $(wildcard t/*.t))
 PACKAGES := gcc make nginx nginx-dev libjansson-dev libssl-dev \
             clang libclang-rt-dev dpkg-dev ca-certificates openssl perl \
             python3-fastapi python3-uvicorn libio-socket-ssl-perl \
-            libcrypt-jwt-perl curl
+            libcrypt-jwt-perl curl valgrind libc6-dbg
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
@@ -102,6 +103,9 @@ sanitize: $(CHECKED) | need-build need-test
 	ASAN_OPTIONS=detect_leaks=1 prove $(CHECKED)
 	t/sanitize $(BUILD)/sanitize $(TESTS)
 
+valgrind: $(MODULE) | need-test need-valgrind
+	prove -I t/lib t/valgrind/requests.t
+
 FUZZ_CC := clang -std=c99 -D_GNU_SOURCE -g -O1 $(WARNINGS) -Isrc/core \
            -fsanitize=fuzzer-no-link,address,undefined \
            -fno-sanitize-recover=all
@@ -146,6 +150,10 @@ need-test:
 	    || { echo "libio-socket-ssl-perl is missing, run" \
 	    "\"make deps\"" >&2; exit 1; }
 
+need-valgrind:
+	@command -v valgrind > /dev/null || { echo "valgrind is missing, run" \
+	    "\"make deps\"" >&2; exit 1; }
+
 need-fuzz:
 	@command -v clang > /dev/null || { echo "clang is missing, run" \
 	    "\"make deps\"" >&2; exit 1; }
@@ -154,6 +162,5 @@ clean:
 	rm -rf $(BUILD)
 
 
-.PHONY: all unit test torture soak sanitize fuzz run demo deps need-build \
-        need-test \
-        need-fuzz clean
+.PHONY: all unit test torture soak sanitize valgrind fuzz run demo deps clean \
+        need-build need-test need-valgrind need-fuzz

@@ -55,11 +55,11 @@ my @tests;
 
 # ---------------------------------------------------------------------------------------------- directory and files
 
-# Options: workers (1), worker_connections (512), log_level (debug, of the error log), module => 0 (nginx without the
-# module), http_port ('http': the port name requests go to).
+# Options: workers (1), worker_connections (512), log_level (debug), module => 0 (nginx without the module), http_port
+# ('http': the port name requests go to), slowness (1: how much more time nginx needs to start and end).
 sub new ($class, %opt) {
     my $t = bless {
-        workers => 1, worker_connections => 512, log_level => 'debug', module => 1, http_port => 'http', %opt,
+        workers => 1, worker_connections => 512, log_level => 'debug', module => 1, http_port => 'http', slowness => 1, %opt,
         pid => $$, dir => File::Temp::tempdir('canopy-test-XXXXXXXX', TMPDIR => 1),
         ports => {}, secrets => {}, upstreams => {}, sandboxes => {}, expected => [], faults => [],
     }, $class;
@@ -158,7 +158,7 @@ sub start ($t) {
     my ($status, $output) = $t->_nginx('nginx.conf', 'error.log');
     croak "nginx does not start:\n$output" if $status != 0;
     $t->{started} = 1;
-    wait_until(sub { $t->workers == $t->{workers} }, 30)
+    wait_until(sub { $t->workers == $t->{workers} }, 30 * $t->{slowness})
         or croak "nginx's workers do not start:\n" . $t->_tail;
 }
 
@@ -167,9 +167,9 @@ sub stop ($t) {
     return unless delete $t->{started};
     my $pid = $t->master;
     kill 'QUIT', $pid if $pid;
-    return if $pid && wait_until(sub { !alive($pid) }, 10);
+    return if $pid && wait_until(sub { !alive($pid) }, 10 * $t->{slowness});
 
-    push $t->{faults}->@*, $pid ? 'nginx did not end within 10 s of SIGQUIT' : 'nginx had ended by itself';
+    push $t->{faults}->@*, $pid ? 'nginx did not end in time after SIGQUIT' : 'nginx had ended by itself';
     $t->_kill_nginx;
 }
 
@@ -177,7 +177,7 @@ sub stop ($t) {
 sub reload ($t) {
     my %old = map { $_ => 1 } $t->workers;
     $t->signal('HUP');
-    wait_until(sub { my @now = $t->workers; @now == $t->{workers} && !grep { $old{$_} } @now }, 30)
+    wait_until(sub { my @now = $t->workers; @now == $t->{workers} && !grep { $old{$_} } @now }, 30 * $t->{slowness})
         or croak "nginx does not reload:\n" . $t->_tail;
 }
 
@@ -216,13 +216,15 @@ sub _nginx ($t, $conf, $error_log, @options) {
 # Whatever is left of this test's nginx, workers without a master included: their stderr is a file of this directory.
 sub _kill_nginx ($t) {
     my $left = sub {
-        grep { title($_) =~ /^nginx:/ && index(readlink("/proc/$_/fd/2") // '', "$t->{dir}/") == 0 } processes();
+        grep { $t->_is_nginx($_) && index(readlink("/proc/$_/fd/2") // '', "$t->{dir}/") == 0 } processes();
     };
     for my $signal (qw(TERM KILL)) {
         kill $signal, $left->();
         return if wait_until(sub { !$left->() }, 3);
     }
 }
+
+sub _is_nginx ($t, $pid) { return title($pid) =~ /^nginx:/ }
 
 # ------------------------------------------------------------------------------------------------ clients and peers
 
