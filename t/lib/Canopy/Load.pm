@@ -3,12 +3,13 @@ package Canopy::Load;
 # Many requests at a time, each accounted for: it has an answer, or there is a reason why not.
 #
 #     my $load = Canopy::Load->new(port => $t->port('http'), request => sub ($n) { return $bytes });
-#     $load->run(requests => 10_000);         # or seconds => 10
+#     $load->run(requests => 10_000);         # or seconds => 10; and again, if wished
 #     $load->answers;                         # { '204 accepted' => 9_990, '401 denied' => 10 }
 #     $load->failures;                        # a list of { n, reason, port }
 #
-# Options: connections at a time (32); keep => 1 (many requests over one connection; without it the request is to say
-# Connection: close); answered => sub ($n, $answer, $seconds) for each answer; tick => sub for every second.
+# Options: connections at a time (32; also one of run); keep => 1 (many requests over one connection; without it the request
+# is to say Connection: close); next (0: the first one's number); patience (30: seconds until a request is given up);
+# answered => sub ($n, $answer, $seconds) for each answer; tick => sub for every second.
 
 use v5.36;
 
