@@ -81,6 +81,14 @@ sub is_done ($case, $socket) {
              : $way eq 'plain' && $fault->{received} ne 'whole' && $fault->{then} =~ /^(?:close|cut)$/ ? 'reset'
              : $ends{$fault->{then}} // "$fault->{then}d" =~ s/resetd/reset/r;
     is($end, $ends, "$case: how it ends");
+    ok(heard($socket), "$case: and still listens") if $fault->{then} eq 'half' && $way eq 'plain';
+}
+
+# Is there someone who takes our bytes? A closed socket answers the first one with a reset.
+sub heard ($socket) {
+    $socket->syswrite('x');
+    select undef, undef, undef, 0.05;
+    return defined $socket->syswrite('x');
 }
 
 my @cases = sort keys %task;
