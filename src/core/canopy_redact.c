@@ -196,7 +196,7 @@ canopy_redact_mark(canopy_slice_t secret, canopy_slice_t text, uint8_t *marks)
 
         first = i + 1 - n;
 
-        if (first >= marked && marks[first] == MARK_KEEP) {
+        if (marks[first] == MARK_KEEP) {
             marks[first] = MARK_REPLACE;
         }
 

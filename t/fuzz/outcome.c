@@ -25,7 +25,7 @@ typedef enum {
 
 
 static void check_meaning(unsigned status, unsigned body);
-static void check_world(const uint8_t *data, size_t size);
+static void check_world(const uint8_t *data, size_t size, unsigned alone);
 static seen_e exchange(const uint8_t *bytes, canopy_copies_t *copies,
     int *effect);
 static void check_word(const canopy_copies_t *copies, const seen_e *seen,
@@ -63,12 +63,16 @@ static const struct {
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    unsigned  status;
+
     if (size < 2) {
         return 0;
     }
 
-    check_meaning(data[0] | (data[1] & 3u) << 8, data[1] >> 2 & 3);
-    check_world(data + 2, size - 2);
+    status = data[0] | (data[1] & 3u) << 8;
+
+    check_meaning(status, data[1] >> 2 & 3);
+    check_world(data + 2, size - 2, status);
 
     return 0;
 }
@@ -111,8 +115,9 @@ check_meaning(unsigned status, unsigned body)
 }
 
 
+/* alone: the status of an answer before any copy */
 static void
-check_world(const uint8_t *data, size_t size)
+check_world(const uint8_t *data, size_t size, unsigned alone)
 {
     int              effect;
     size_t           n;
@@ -124,7 +129,7 @@ check_world(const uint8_t *data, size_t size)
     effect = 0;
 
     check_word(&copies, NULL, 0, effect, 0);
-    check_word(&copies, NULL, 0, effect, size ? data[0] * 4u : 500);
+    check_word(&copies, NULL, 0, effect, alone);
 
     for (n = 0; n < COPIES && size >= 3; n++, data += 3, size -= 3) {
 

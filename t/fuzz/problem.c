@@ -17,7 +17,7 @@
 #include "problem_words.h"
 
 
-#define SECRETS  3
+#define SECRETS  4
 
 /*
  * For each byte of the body: one that is a secret becomes "[redacted]", and a
@@ -103,7 +103,12 @@ draw(canopy_problem_t *in, canopy_slice_t *secrets)
         canopy_slice("text/plain"),
     };
 
-    static const canopy_slice_t  planted = canopy_slice("s3cr3t-T0ken.abc");
+    /* one that can stand in JSON as it is, and one that can't */
+
+    static const canopy_slice_t  planted[] = {
+        canopy_slice("s3cr3t-T0ken.abc"),
+        canopy_slice("p4\"\\q")
+    };
 
     state = fuzz_hash(in->body.data, in->body.len);
 
@@ -111,9 +116,10 @@ draw(canopy_problem_t *in, canopy_slice_t *secrets)
     in->content_type = types[fuzz_random(&state, 4)];
 
     in->secrets = secrets;
-    secrets[in->nsecrets++] = planted;
+    secrets[in->nsecrets++] = planted[0];
+    secrets[in->nsecrets++] = planted[1];
 
-    for (i = fuzz_random(&state, SECRETS); i > 0; i--) {
+    for (i = fuzz_random(&state, SECRETS - 1); i > 0; i--) {
         secret = piece(in->body, &state);
 
         if (secret.len) {
