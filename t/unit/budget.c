@@ -145,6 +145,11 @@ limits(void)
     ok(canopy_budget_out(b, 1, T + 12, &next) == 1 && next == T + 9 + DAY,
        "all forced ones but none have to");
 
+    b->limit = 1;
+    ok(canopy_budget_out(b, 0, T + 12, &next) == 1
+       && next == b->spent[b->n - 1].at + DAY,
+       "from 20 to 1: all of them have to grow old");
+
     b = fresh(0);
     ok(canopy_budget_out(b, 0, T, &next) == 1 && next == T + DAY
        && canopy_budget_spend(b, 0, T) == -1, "a limit of 0");
@@ -255,6 +260,20 @@ merging(void)
     canopy_budget_merge(b, a, T + HOUR);
     ok(b->n == 5 && ordered(b), "what is in one of both is in both");
 
+    /* what was forgotten is there still, behind the end */
+
+    a->n = 3;
+    b = fresh(8);
+    canopy_budget_merge(b, a, T + HOUR);
+    ok(b->n == 3, "what is behind the end is not merged");
+
+    a->n = 1;
+    b = fresh(8);
+    canopy_budget_merge(b, a, T + HOUR);
+    canopy_budget_merge(b, a, T + HOUR);
+    ok(b->n == 1, "nor counted");
+
+    a->n = 4;
     b = fresh(8);
     canopy_budget_merge(b, a, T + DAY);
     ok(b->n == 1 && b->spent[0].at == T + HOUR, "but for what is a day old");
@@ -296,6 +315,8 @@ full(void)
 
     ok(canopy_budget_out(b, 0, T + HOUR, &next) == 1 && next == T + 6 + DAY,
        "all are used");
+    ok(canopy_budget_out(b, 1, T + HOUR, &next) == 1,
+       "and nothing behind them is");
 }
 
 
