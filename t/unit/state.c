@@ -3,6 +3,7 @@
  */
 
 #include <jansson.h>
+#include <openssl/crypto.h>
 #include <openssl/sha.h>
 
 #include "canopy_grant.h"
@@ -40,6 +41,8 @@ static void keys(void);
 static void damage(void);
 static void sizes(void);
 static void no_memory(void);
+static void no_digest(void);
+static int named(void);
 static canopy_slice_t form(const char *text, const canopy_state_key_t *key);
 static canopy_slice_t guarded(const char *text, size_t len);
 static int is(canopy_slice_t slice, const char *text);
@@ -48,6 +51,9 @@ static void *pool(void *data, size_t size);
 static void *refuse(void *data, size_t size);
 static void *count_malloc(size_t size);
 static void count_free(void *p);
+static void *ssl_malloc(size_t size, const char *file, int line);
+static void *ssl_realloc(void *p, size_t size, const char *file, int line);
+static void ssl_free(void *p, const char *file, int line);
 
 
 static const canopy_state_key_t  live_key = LIVE;
@@ -55,6 +61,7 @@ static const canopy_state_key_t  share_key = SHARE;
 
 static size_t  live;            /* jansson's blocks in use */
 static size_t  left;            /* allocations until one fails, 0: never */
+static size_t  ssl_left;        /* the same of OpenSSL's */
 
 
 #define HEAD   "{\"format\":1,\"key\":\"KEY\","
@@ -180,6 +187,10 @@ static const case_t  budget_table[] = {
 int
 main(void)
 {
+    /* before OpenSSL has any memory */
+    ok(CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free) == 1,
+       "OpenSSL's memory");
+
     json_set_alloc_funcs(count_malloc, count_free);
 
     names();
@@ -191,6 +202,7 @@ main(void)
     damage();
     sizes();
     no_memory();
+    no_digest();
 
     return tap_done();
 }
@@ -614,6 +626,66 @@ no_memory(void)
 }
 
 
+/* without a key nothing is written, and nothing taken for one's own */
+static void
+no_digest(void)
+{
+    int                    rc;
+    size_t                 n;
+    unsigned               bad, failed;
+    canopy_slice_t         text, out;
+    canopy_budget_t        budget;
+    canopy_state_token_t   state;
+
+    memset(&budget, 0, sizeof(budget));
+    memset(&state, 0, sizeof(state));
+    state.token = guarded(TOKEN, sizeof(TOKEN) - 1);
+
+    text = form(HEAD BODY, &live_key);
+    bad = failed = 0;
+
+#define try(call, good, fault)                                                \
+    ssl_left = n;                                                             \
+    rc = (call);                                                              \
+    ssl_left = 0;                                                             \
+    failed += rc == (fault);                                                  \
+    bad += rc != (good) && rc != (fault)
+
+    for (n = 1; n < 10; n++) {
+        try(canopy_state_write_token(&live_key, &state, pool, NULL, &out),
+            0, -1);
+        try(canopy_state_write_budget(&live_key, &budget, pool, NULL, &out),
+            0, -1);
+        try(canopy_state_read_token(text, &live_key, T, pool, NULL, &state),
+            0, -3);
+        try(canopy_state_read_budget(text, &live_key, T, &budget), -1, -3);
+        try(named(), 1, 0);
+    }
+
+#undef try
+
+    ok(bad == 0 && failed >= 5 && live == 0, "no memory for a key, %u times",
+       failed);
+}
+
+
+/* 1 if the key is in the name, 0 if it has zeros for it */
+static int
+named(void)
+{
+    char  name[CANOPY_STATE_NAME], good[CANOPY_STATE_NAME], hex[65];
+
+    canopy_state_name(&live_key, name);
+
+    ssl_left = 0;
+    digest(&live_key, hex);
+    snprintf(good, sizeof(good), "live-%.16s", hex);
+
+    return strcmp(name, good) == 0 ? 1
+           : strcmp(name, "live-0000000000000000") == 0 ? 0 : -1;
+}
+
+
 /* the text with its KEY filled in */
 static canopy_slice_t
 form(const char *text, const canopy_state_key_t *key)
@@ -704,5 +776,35 @@ static void
 count_free(void *p)
 {
     live -= (p != NULL);
+    free(p);
+}
+
+
+static void *
+ssl_malloc(size_t size, const char *file, int line)
+{
+    (void) file;
+    (void) line;
+
+    return ssl_left && --ssl_left == 0 ? NULL : malloc(size);
+}
+
+
+static void *
+ssl_realloc(void *p, size_t size, const char *file, int line)
+{
+    (void) file;
+    (void) line;
+
+    return realloc(p, size);
+}
+
+
+static void
+ssl_free(void *p, const char *file, int line)
+{
+    (void) file;
+    (void) line;
+
     free(p);
 }
