@@ -9,6 +9,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 use Canopy::Lifecycle;
+use Canopy::Process qw(spawn wait_until);
 use Canopy::Steady;
 use Canopy::State;
 use Canopy::Test;
@@ -111,7 +112,7 @@ sub environment ($name, $more = '') {
     my %with = (server => "http://127.0.0.1:%%PORT_canopy%%/$name", oauth2_client_id => 'client-1',
                 oauth2_client_secret_file => '%%DIR%%/secret', oauth2_audience => "https://$name.example",
                 oauth2_token_url => "http://127.0.0.1:%%PORT_auth%%/$name",
-                exchange_timeout => $name =~ /hangs/ ? '2s' : '20s');
+                exchange_timeout => $name eq 'hangs_later' ? '5s' : $name =~ /^hangs/ ? '2s' : '20s');
     $with{$1} = $2 while $more =~ /(\w+) (.*?);/g;
     return "canopy_environment $name {\n" . join('', map { "        $_ $with{$_};\n" } sort keys %with) . "    }\n    ";
 }
@@ -213,13 +214,22 @@ sub check_fault ($fault) {
 
 # Most of them are well again as soon as they have been looked at, some later, some never.
 
-my %fails_on = map { $_ => 1 } qw(unauthorized status_500 redirect_302 hangs hangs_in_body closes garbage no_token expired);
+my %fails_on = map { $_ => 1 } qw(wrong_secret unauthorized status_500 redirect_302 hangs hangs_in_body closes garbage no_token expired);
 my @limited = grep { defined $_->[3] } @faults;
 my @well = grep { !defined $_->[3] && !$fails_on{$_->[0]} } @faults;
+check_fault($_) for grep { $_->[0] eq 'wrong_secret' } @faults;
+
+# As soon as it has been refused once more, four times at least, the right secret is put in its place.
+my $refused = $auth->count('/wrong_secret');
+spawn(sub {
+    wait_until(sub { sleep 0.1; $auth->count('/wrong_secret') > ($refused < 3 ? 3 : $refused) }, 60);
+    $t->secret('wrong', $secret);
+});
+
 check_fault($_) for @well;
 $auth->answers_at("/$_->[0]", {}) for @well;
-$t->secret('wrong', $secret);
-check_fault($_) for @limited, (grep { $fails_on{$_->[0]} } @faults), map { [@$_[0, 1, 2]] } grep { $_->[0] ne 'down' } @not_sent;
+check_fault($_) for @limited, (grep { $fails_on{$_->[0]} && $_->[0] ne 'wrong_secret' } @faults),
+    map { [@$_[0, 1, 2]] } grep { $_->[0] ne 'down' } @not_sent;
 
 like((lines($_))[0], qr/\[crit\]/, "$_: somebody must act") for qw(wrong_secret unauthorized audience);
 is(scalar $auth->exchanges('/elsewhere'), 0, 'no redirect is followed');
@@ -249,7 +259,7 @@ is(facts(cancel($_->[0])), $accepted, "$_->[0]: served again") for @well;
 
 # ------------------------------------------------------------------------------------------------------------ back-off
 
-for my $name (sort keys %fails_on) {
+for my $name (sort grep { $_ ne 'wrong_secret' } keys %fails_on) {
     my $count = $auth->count("/$name");
     my $times = grep { /token endpoint/ } lines($name);
     ok($times >= 1 && $times <= $count, "$name: no more than a line for each") || diag("$times $count");
@@ -264,6 +274,12 @@ for my $fault (@limited) {
 }
 ok($t->wait_for(sub { sleep 0.2; facts(cancel('down')) eq $accepted }, 30), 'somebody listens at the endpoint again');
 
+ok($t->wait_for(sub { sleep 0.2; facts(cancel('wrong_secret')) eq $accepted }, 30), 'the right secret is in its file');
+my @asked = $auth->exchanges('/wrong_secret');
+my @secrets = map { $_->{asked}{client_secret} } @asked;
+is_deeply(\@secrets, [('planted-wrong-secret') x $#secrets, $secret], '... and is used');
+cmp_ok($asked[-1]{at} - $asked[-2]{at}, '<', 2 ** $#secrets / 4, '... at once: what failed before says nothing of it');
+
 # ---------------------------------------------------------------------------------------------- the old token lives on
 
 my @renewals = (
@@ -271,11 +287,11 @@ my @renewals = (
     ['life_long',     { cut => 0, end => 'reset' }],
     ['in_chunks',     token(',"expires_in":0')],
     ['usual',         { status => 503 }],
-    ['hangs_later',   { cut => 0, end => 'hang' }],
     ['http10',        error(401, 'access_denied', 'Unauthorized')],
     ['life_missing',  { cut => 50 }],
     ['life_null',     { body => '{}' }],
     ['life_text',     { status => 302, headers => [$elsewhere] }],
+    ['hangs_later',   { cut => 0, end => 'hang' }],
 );
 my %old;
 for my $case (@renewals) {
@@ -304,7 +320,7 @@ for my $case (@renewals) {
     my ($name) = @$case;
     is(facts(cancel($name)), $accepted, "$name: a request does not notice") for 1, 2;
     is(token_used($name), $old{$name}, "$name: the old token serves");
-    ok($t->wait_for(sub { lines($name) }), "$name: the operator is told");
+    ok($t->wait_for(sub { lines($name) }, 15), "$name: the operator is told");
 }
 
 $t->wait_for(sub { time > $restarted + 2 });

@@ -26,7 +26,7 @@ sub environment ($name) {
         oauth2_client_secret_file %%DIR%%/secret;
         oauth2_token_url          http://127.0.0.1:%%PORT_auth%%/$name;
         oauth2_audience           https://$name.example;
-        exchange_timeout          4s;
+        exchange_timeout          20s;
     }\n";
 }
 
@@ -114,7 +114,6 @@ set_conf('1m', '%%DIR%%/state', qw(live asked alone crashes));
 $t->reload;
 ok($t->wait_for(sub { $auth->count('/crashes') }), 'a new environment: its exchange is under way');
 my $worker = worker_connected_to($t, $t->port('auth'));
-sleep 1;
 kill 'STOP', $worker;
 @waiting = map { begin_cancel($t, '/crashes') } 1 .. 3;
 sleep 0.3;

@@ -184,10 +184,10 @@ my @names = (sort keys %damage, sort keys %harmless);
 my %before = map { $_ => 1 } budget_files($t);
 set_conf(map { environment($_) } 'live', @names);
 restart($t);
-my @budgets = grep { !$before{$_} } budget_files($t);
-is(scalar @budgets, scalar @names, 'each client at each endpoint has a file of its exchanges');
 is(cancel($_), $accepted, "$_: a token") for @names;
 is($auth->count("/$_"), 1, "$_: by one exchange") for @names;
+my @budgets = grep { !$before{$_} } budget_files($t);
+is(scalar @budgets, scalar @names, 'each client at each endpoint has a file of its exchanges');
 my %file = map { my $name = $_; $name => (state_of($t, $name))[0] } @names;
 
 $t->stop;
