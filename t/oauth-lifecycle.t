@@ -26,7 +26,7 @@ sub environment ($name) {
         oauth2_client_secret_file %%DIR%%/secret;
         oauth2_token_url          http://127.0.0.1:%%PORT_auth%%/$name;
         oauth2_audience           https://$name.example;
-        exchange_timeout          20s;
+        exchange_timeout          @{[$name eq 'stopped' ? '2s' : '20s']};
     }\n";
 }
 
@@ -122,6 +122,20 @@ is(join(', ', map { facts($t->response($_)) } @waiting), join(', ', ($accepted) 
    'the worker that had it is killed: those that wait in the other one are served');
 is(cancel('crashes'), $accepted, '... and later ones') for 1, 2;
 $auth->made(2, '... with one exchange more', '/crashes');
+
+# A worker that is held up, not dead: the other one takes over in its turn, and what becomes of the first exchange then
+# does not end the second one.
+$auth->answers_at('/stopped', { delay => 8 }, { delay => 1.5 }, {});
+set_conf('1m', '%%DIR%%/state', qw(live asked alone crashes stopped));
+$t->reload;
+ok($t->wait_for(sub { $auth->count('/stopped') }), 'another environment: its exchange is under way');
+$worker = worker_connected_to($t, $t->port('auth'));
+kill 'STOP', $worker;
+ok($t->wait_for(sub { $auth->count('/stopped') == 2 }, 10), 'its worker is held up, the other one takes over');
+kill 'CONT', $worker;
+ok($t->wait_for(sub { cancel('stopped') eq $accepted }, 10), '... and has a token');
+is(cancel('stopped'), $accepted, '... for all') for 1 .. 4;
+$auth->made(2, '... with one exchange more', '/stopped');
 
 # --------------------------------------------------------------------------------------------- restarts, a new binary
 

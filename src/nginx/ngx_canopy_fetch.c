@@ -19,6 +19,7 @@ struct ngx_canopy_fetch_s {
     ngx_canopy_exchange_t   *exchange;
     canopy_copies_t          copies;
     canopy_slice_t           secret;        /* a part of the request */
+    int64_t                  until;         /* its name in the zone */
     int64_t                  sent;          /* when; 0: it was not */
     ngx_event_t              deadline;
     unsigned                 spent:1;
@@ -35,8 +36,8 @@ static void ngx_canopy_fetch_answer(ngx_canopy_fetch_t *fetch,
 static void *ngx_canopy_fetch_alloc(void *data, size_t size);
 static void ngx_canopy_fetch_succeeded(ngx_canopy_fetch_t *fetch,
     canopy_grant_answer_t *answer);
-static void ngx_canopy_fetch_failed(ngx_canopy_grant_t *grant, ngx_uint_t sent,
-    int64_t refresh);
+static void ngx_canopy_fetch_failed(ngx_canopy_grant_t *grant, int64_t until,
+    ngx_uint_t sent, int64_t refresh);
 static void ngx_canopy_fetch_end(ngx_canopy_fetch_t *fetch);
 static u_char *ngx_canopy_fetch_log(ngx_log_t *log, u_char *buf, size_t len);
 
@@ -44,7 +45,10 @@ static u_char *ngx_canopy_fetch_log(ngx_log_t *log, u_char *buf, size_t len);
 void
 ngx_canopy_fetch_start(ngx_canopy_grant_t *grant)
 {
+    int64_t              until;
     ngx_canopy_fetch_t  *fetch;
+
+    until = grant->shared->refresh.until;
 
     /* somebody else's token, say the one of an nginx that is being replaced */
 
@@ -58,11 +62,12 @@ ngx_canopy_fetch_start(ngx_canopy_grant_t *grant)
     fetch = ngx_canopy_fetch_create(grant);
 
     if (fetch == NULL) {
-        ngx_canopy_fetch_failed(grant, 0, 0);
+        ngx_canopy_fetch_failed(grant, until, 0, 0);
         ngx_canopy_grant_fetched(grant);
         return;
     }
 
+    fetch->until = until;
     grant->fetch = fetch;
 
     ngx_add_timer(&fetch->deadline, grant->timeout);
@@ -183,8 +188,12 @@ ngx_canopy_fetch_permit(ngx_canopy_exchange_t *x)
     now = ngx_canopy_grant_now();
 
     ngx_canopy_zone_lock(grant->shpool);
-    rc = canopy_refresh_send(&grant->shared->refresh, &grant->budget->budget,
-                             now);
+
+    rc = (grant->shared->refresh.until == fetch->until)
+             ? canopy_refresh_send(&grant->shared->refresh,
+                                   &grant->budget->budget, now)
+             : -1;
+
     ngx_canopy_zone_unlock(grant->shpool);
 
     if (rc != 0) {
@@ -237,7 +246,7 @@ ngx_canopy_fetch_handler(ngx_canopy_exchange_t *x)
                           "no answer of the token endpoint");
         }
 
-        ngx_canopy_fetch_failed(grant, fetch->sent != 0, 0);
+        ngx_canopy_fetch_failed(grant, fetch->until, fetch->sent != 0, 0);
     }
 
     ngx_canopy_fetch_end(fetch);
@@ -272,7 +281,7 @@ ngx_canopy_fetch_answer(ngx_canopy_fetch_t *fetch,
     if (canopy_grant_answer(&in, ngx_canopy_fetch_alloc, fetch->pool, answer)
         != 0)
     {
-        ngx_canopy_fetch_failed(fetch->grant, 1, 0);
+        ngx_canopy_fetch_failed(fetch->grant, fetch->until, 1, 0);
         return;
     }
 
@@ -299,7 +308,7 @@ ngx_canopy_fetch_answer(ngx_canopy_fetch_t *fetch,
                       answer->reason, (ngx_uint_t) in.status);
     }
 
-    ngx_canopy_fetch_failed(fetch->grant, 1, answer->refresh);
+    ngx_canopy_fetch_failed(fetch->grant, fetch->until, 1, answer->refresh);
 }
 
 
@@ -344,14 +353,25 @@ ngx_canopy_fetch_succeeded(ngx_canopy_fetch_t *fetch,
 }
 
 
+/*
+ * One that was given up in the meantime, with another one under way by now,
+ * has nothing to say any more.
+ */
+
 static void
-ngx_canopy_fetch_failed(ngx_canopy_grant_t *grant, ngx_uint_t sent,
-    int64_t refresh)
+ngx_canopy_fetch_failed(ngx_canopy_grant_t *grant, int64_t until,
+    ngx_uint_t sent, int64_t refresh)
 {
+    canopy_refresh_t  *shared;
+
+    shared = &grant->shared->refresh;
+
     ngx_canopy_zone_lock(grant->shpool);
 
-    canopy_refresh_failed(&grant->shared->refresh, ngx_canopy_grant_now(),
-                          sent, refresh, (uint32_t) ngx_random());
+    if (shared->until == until) {
+        canopy_refresh_failed(shared, ngx_canopy_grant_now(), sent, refresh,
+                              (uint32_t) ngx_random());
+    }
 
     ngx_canopy_zone_unlock(grant->shpool);
 }
