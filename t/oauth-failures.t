@@ -112,7 +112,7 @@ sub environment ($name, $more = '') {
     my %with = (server => "http://127.0.0.1:%%PORT_canopy%%/$name", oauth2_client_id => 'client-1',
                 oauth2_client_secret_file => '%%DIR%%/secret', oauth2_audience => "https://$name.example",
                 oauth2_token_url => "http://127.0.0.1:%%PORT_auth%%/$name",
-                exchange_timeout => $name eq 'hangs_later' ? '5s' : $name =~ /^hangs/ ? '2s' : '20s');
+                exchange_timeout => $name eq 'hangs_later' ? '5s' : $name =~ /^hangs/ ? '2s' : '60s');
     $with{$1} = $2 while $more =~ /(\w+) (.*?);/g;
     return "canopy_environment $name {\n" . join('', map { "        $_ $with{$_};\n" } sort keys %with) . "    }\n    ";
 }
