@@ -206,8 +206,8 @@ load_fault(const json_error_t *error, char *fault)
                       error->line, error->column);
 
     default:
-        return refuse(fault, "it is neither JSON nor a public key in PEM, "
-                      "line %d, column %d", error->line, error->column);
+        return refuse(fault, "it is neither a JSON object nor a public key in "
+                      "PEM, line %d, column %d", error->line, error->column);
     }
 }
 
