@@ -288,24 +288,32 @@ jose_append(char *input, const void *signature, size_t len)
 }
 
 
+static inline const char *
+jose_hash(const char *alg)
+{
+    return strcmp(alg, "EdDSA") == 0 ? NULL
+           : strcmp(alg + 2, "256") == 0 ? "SHA256"
+           : strcmp(alg + 2, "384") == 0 ? "SHA384" : "SHA512";
+}
+
+
+static inline int
+jose_salt(const char *alg)
+{
+    return alg[0] == 'P' ? atoi(alg + 2) / 8 : -1;
+}
+
+
 /* as alg says, whatever the header says */
 static inline void
 jose_sign(const jose_key_t *key, const char *alg, const char *header,
     const char *payload, char *dst)
 {
-    int          salt;
-    size_t       n;
-    uint8_t      signature[JOSE_ROOM / 4];
-    const char  *hash;
-
-    hash = strcmp(alg, "EdDSA") == 0 ? NULL
-           : strcmp(alg + 2, "256") == 0 ? "SHA256"
-           : strcmp(alg + 2, "384") == 0 ? "SHA384" : "SHA512";
-
-    salt = alg[0] == 'P' ? atoi(alg + 2) / 8 : -1;
+    size_t   n;
+    uint8_t  signature[JOSE_ROOM / 4];
 
     jose_input(header, payload, dst);
-    n = jose_signature(key, hash, salt, dst, signature);
+    n = jose_signature(key, jose_hash(alg), jose_salt(alg), dst, signature);
     jose_append(dst, signature, n);
 }
 
