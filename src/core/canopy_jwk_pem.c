@@ -28,6 +28,13 @@ canopy_jwk_read_pem(canopy_slice_t text, canopy_jwk_t *key,
     BIO                  *bio;
     canopy_jwk_result_e   result;
 
+    /* OpenSSL would read a line up to it */
+
+    if (memchr(text.data, '\0', text.len) != NULL) {
+        *fault = "it is damaged";
+        return CANOPY_JWK_FAULT;
+    }
+
     bio = BIO_new_mem_buf(text.data, (int) text.len);
     if (bio == NULL) {
         *fault = CANOPY_JWK_NO_MEMORY;

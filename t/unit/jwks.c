@@ -135,7 +135,7 @@ pem_case(EVP_PKEY *pkey, const char *alg, const char *fault)
         sprintf(header, "{\"alg\":\"%s\"}", alg);
         jose_sign(&key, alg, header, "{}", token);
 
-        BIO_write(bio, "\r\n", 3);
+        BIO_write(bio, "\r\n", 3);     /* and its NUL */
         BIO_get_mem_data(bio, &text);
         set = jose_set(text);
 
@@ -192,6 +192,12 @@ pem_other(void)
     memcpy(twice, text, (size_t) len);
     twice[60] = '!';
     ok(jose_reads(twice, (size_t) len, "PEM: it is damaged"), "PEM, a character");
+
+    memcpy(twice, text, (size_t) len);
+    memmove(twice + 22, twice + 21, (size_t) len - 21);
+    twice[21] = '\0';
+    ok(jose_reads(twice, (size_t) len + 1, "PEM: it is damaged"),
+       "PEM, a NUL in its first line");
 
     memcpy(twice, text, (size_t) len);
     memcpy(twice + 27, "AAAA", 4);
