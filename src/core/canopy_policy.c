@@ -32,7 +32,7 @@ static const char *const  faults[] = {
     "The token's claims are good",
     "The token has no exp: one that expires is needed",
     "The token has expired",
-    "The token is not valid yet: its nbf or iat is in the future or no number",
+    "The token's nbf or iat is in the future or not a number",
     "The token is not from the issuer (iss) that is trusted here",
     "The token is not meant for here: its aud is another one",
     "The token's claims do not allow the use of this environment",
