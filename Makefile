@@ -69,21 +69,24 @@ $(MODULE): $(SOURCES) $(BUILD)/nginx/objs/Makefile
 unit: $(UNITS)
 
 UNIT_CC = $(CC) -std=c99 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -Isrc/core \
-          -It/unit $(UNIT_FLAGS) -o $@ $< $(CORE) -ljansson -lcrypto
+          -It/unit
 
-$(BUILD)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) $(CORE) \
-                 $(wildcard src/core/*.h)
-	mkdir -p $(BUILD)/unit
-	$(UNIT_CC)
+$(BUILD)/unit/core/%.o $(BUILD)/checked/core/%.o: src/core/%.c \
+                                                 $(wildcard src/core/*.h)
+	mkdir -p $(@D)
+	$(UNIT_CC) -c -o $@ $<
+
+$(BUILD)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) \
+                 $(patsubst src/core/%.c,$(BUILD)/unit/core/%.o,$(CORE))
+	$(UNIT_CC) $(UNIT_FLAGS) -o $@ $< $(@D)/core/*.o -ljansson -lcrypto
 
 # the same with sanitizers
 $(BUILD)/checked/%: CFLAGS := -g -O1 -fno-omit-frame-pointer \
     -fsanitize=address,undefined -fno-sanitize-recover=all
 
-$(BUILD)/checked/%: t/unit/%.c $(wildcard t/unit/*.h) $(CORE) \
-                    $(wildcard src/core/*.h)
-	mkdir -p $(BUILD)/checked
-	$(UNIT_CC)
+$(BUILD)/checked/%: t/unit/%.c $(wildcard t/unit/*.h) \
+                    $(patsubst src/core/%.c,$(BUILD)/checked/core/%.o,$(CORE))
+	$(UNIT_CC) $(UNIT_FLAGS) -o $@ $< $(@D)/core/*.o -ljansson -lcrypto
 
 # it has allocations fail
 $(BUILD)/%/memory: UNIT_FLAGS := \
