@@ -10,6 +10,7 @@
 
 #include "ngx_canopy_access.h"
 #include "ngx_canopy_conf.h"
+#include "ngx_canopy_switch.h"
 
 #include <grp.h>
 
@@ -29,6 +30,10 @@ static ngx_int_t ngx_canopy_access_regain(ngx_cycle_t *cycle,
     ngx_canopy_rights_t *rights);
 static ngx_int_t ngx_canopy_access_environment(ngx_cycle_t *cycle,
     ngx_core_conf_t *ccf, ngx_canopy_environment_t *env);
+static ngx_int_t ngx_canopy_access_files(ngx_cycle_t *cycle,
+    ngx_core_conf_t *ccf, ngx_canopy_main_conf_t *mcf);
+static ngx_int_t ngx_canopy_access_file(ngx_cycle_t *cycle,
+    ngx_core_conf_t *ccf, ngx_canopy_file_t *file);
 
 
 char *
@@ -65,6 +70,10 @@ ngx_canopy_access_check(ngx_cycle_t *cycle, void *conf)
 
     for (i = 0; i < mcf->environments.nelts && rc == NGX_OK; i++) {
         rc = ngx_canopy_access_environment(cycle, ccf, envs[i]);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_canopy_access_files(cycle, ccf, mcf);
     }
 
     if (ngx_canopy_access_regain(cycle, &rights) != NGX_OK) {
@@ -188,4 +197,53 @@ ngx_canopy_access_environment(ngx_cycle_t *cycle, ngx_core_conf_t *ccf,
                   env->line);
 
     return NGX_ERROR;
+}
+
+
+/*
+ * Key sets and the switch.
+ */
+
+static ngx_int_t
+ngx_canopy_access_files(ngx_cycle_t *cycle, ngx_core_conf_t *ccf,
+    ngx_canopy_main_conf_t *mcf)
+{
+    ngx_uint_t           i;
+    ngx_canopy_file_t   *file;
+    ngx_canopy_keys_t  **keys;
+
+    keys = mcf->keys.elts;
+
+    for (i = 0; i < mcf->keys.nelts; i++) {
+        if (ngx_canopy_access_file(cycle, ccf, &keys[i]->file) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    file = ngx_canopy_switch_watched(mcf);
+
+    return file ? ngx_canopy_access_file(cycle, ccf, file) : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_canopy_access_file(ngx_cycle_t *cycle, ngx_core_conf_t *ccf,
+    ngx_canopy_file_t *file)
+{
+    ngx_fd_t  fd;
+
+    fd = ngx_open_file(file->path.data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                       NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "%s \"%V\" can't be read by the workers' user \"%s\", "
+                      "who reads it again when it changes",
+                      file->kind, &file->path, ccf->username);
+        return NGX_ERROR;
+    }
+
+    (void) ngx_close_file(fd);
+
+    return NGX_OK;
 }

@@ -86,6 +86,13 @@ ngx_canopy_switch_init(ngx_conf_t *cf, ngx_canopy_main_conf_t *mcf)
 }
 
 
+ngx_canopy_file_t *
+ngx_canopy_switch_watched(ngx_canopy_main_conf_t *mcf)
+{
+    return mcf->switch_file ? &mcf->switch_file->file : NULL;
+}
+
+
 ngx_str_t *
 ngx_canopy_switch_name(ngx_canopy_main_conf_t *mcf, ngx_log_t *log)
 {

@@ -23,6 +23,11 @@ char *ngx_canopy_switch_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_canopy_switch_init(ngx_conf_t *cf, ngx_canopy_main_conf_t *mcf);
 
 /*
+ * Returns  the file, or NULL if there is no switch.
+ */
+ngx_canopy_file_t *ngx_canopy_switch_watched(ngx_canopy_main_conf_t *mcf);
+
+/*
  * The name as it is now, in the configuration's memory; the file is looked at
  * again if that was not done within this second.
  *
