@@ -5,6 +5,7 @@ use v5.36;
 use IO::Select;
 use IO::Socket::SSL;
 use Test::More;
+use Time::HiRes qw(time);
 
 use Canopy::Client;
 use Canopy::Faults;
@@ -91,6 +92,11 @@ sub heard ($socket) {
     return defined $socket->syswrite('x');
 }
 
+my $began = time;
+is_done('plain late', send_task('plain late'));
+cmp_ok(time - $began, '>=', 0.1, 'a late answer is late');
+delete $task{'plain late'};
+
 my @cases = sort keys %task;
 while (my @some = splice @cases, 0, 40) {
     my @sent = map { [$_, send_task($_)] } grep { !fault(s/^\S+ //r)->{turns} } @some;
@@ -111,8 +117,8 @@ for my $case (sort keys %task) {
     my $fault = fault($name);
     my $received = $name =~ /^early(?:=|$)/ ? 'whole' : $fault->{received};
     my @copies = ($truth{$task{$case}} // [])->@*;
-    is_deeply([map { [@$_{qw(fault machine req_no received said status credential)}] } @copies],
-              [[$name, $way, 1, $received, $fault->{said}, $fault->{status}, $received eq 'whole' ? 'credential' : undef]],
+    is_deeply([map { [@$_{qw(fault machine req_no received said status late credential)}] } @copies],
+              [[$name, $way, 1, $received, @$fault{qw(said status late)}, $received eq 'whole' ? 'credential' : undef]],
               "$case: the truth of it");
 }
 

@@ -161,12 +161,14 @@ sub _copy ($m, $upstream, $conn, $copy, $fault) {
     $upstream->turn($fault->{turns}) if $fault->{turns};
     $conn->sleep($m->{late}) if $fault->{late};
     my $written = $fault->{trickle} ? _trickle($conn, $fault->{bytes}) : $conn->print($fault->{bytes});
-    $upstream->note({ %$copy, late => 1 }) if !$written;
-
+    if (!$written) {
+        $copy->{late} = 1;
+        $upstream->note($copy);
+    }
     if ($fault->{then} eq 'keep') {
         return 1 if $req;
         $req = $conn->read_request or return;
-        $upstream->note({ %$copy, received => 'whole', credential => _credential($req), late => $written ? 0 : 1 });
+        $upstream->note({ %$copy, received => 'whole', credential => _credential($req) });
         return 1;
     }
     _end($m, $conn, $fault);
