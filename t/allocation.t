@@ -51,6 +51,7 @@ http {
     server {
         listen 127.0.0.1:%%PORT_http%%;
         location ~ ^/(?<environment>\w+)/ { canopy_pass $environment; }
+        location ^~ /denied/ { canopy_pass new; deny all; }
     }
 }
 EOC
@@ -63,14 +64,15 @@ my $detail = '{"detail":[{"loc":["path","id"],"msg":"because of %s","type":"t","
 
 my %script = (
     accept  => sub ($conn, $req) { reply(204) },
+    body    => sub ($conn, $req) { reply(204) },
     refuse  => sub ($conn, $req) {
         my $credential = $req->header('Authorization');
         reply(422, $detail =~ s/%s/$credential/gr, $json);
     },
     fail    => sub ($conn, $req) { reply(503, 'x' x 3000, 'Content-Type: text/plain', 'Retry-After: 30') },
     chunks  => sub ($conn, $req) {
-        "HTTP/1.1 409 No\r\n$json\r\nTransfer-Encoding: chunked\r\n\r\n" . join('', map { "3e8\r\n" . $_ x 1000 . "\r\n" } 'a' .. 'e')
-            . "0\r\n\r\n";
+        my $chunks = join '', map { "3e8\r\n" . $_ x 1000 . "\r\n" } 'a' .. 'e';
+        "HTTP/1.1 409 No\r\n$json\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n";
     },
     stale   => sub ($conn, $req) { $req->{req_no} > 1 ? 'close' : reply(204) },
     changed => sub ($conn, $req) {
@@ -131,7 +133,9 @@ my %cases = (
     chunks  => { environments => [qw(kept)], answer => '409 rejected', says => ['rejected'] },
     stale   => { environments => [qw(kept)], answer => '204 accepted', says => ['unknown', 'accepted'] },
     changed => { environments => [qw(changing)], answer => '204 accepted', says => ['rejected', 'accepted'] },
+    body    => { environments => [qw(new)], answer => '204 accepted', says => ['accepted'] },
     invalid => { environments => [qw(new)], answer => '422 denied', says => [] },
+    foreign => { environments => [qw(denied)], answer => '403 denied', says => [] },
 );
 
 sub facts ($res) { return $res->status . ' ' . $res->header('Canopy-Outcome') }
@@ -147,7 +151,8 @@ sub is_true ($word, $case, $sent) {
 }
 
 sub cancel ($environment, $name, $request_id) {
-    return $t->cancel($name eq 'invalid' ? 'x' : $id, prefix => "/$environment", headers => [['X-Request-ID', $request_id]]);
+    return $t->cancel($name eq 'invalid' ? 'x' : $id, prefix => "/$environment", headers => [['X-Request-ID', $request_id]],
+                      $name eq 'body' ? (body => 'x' x 50_000) : ());
 }
 
 # Of each request one of whose allocations failed: its case, and how often it was sent. What they came to, by case. The bodies
@@ -161,7 +166,7 @@ sub attempt ($name, $environment, $n) {
     my $request_id = "$name-$environment-$n";
 
     # no kept connection is one that another case has spoiled
-    my $res = cancel($environment, 'accept', 'accept-before');
+    my $res = cancel($environment eq 'denied' ? 'new' : $environment, 'accept', 'accept-before');
     return 'the request before: ' . $res->raw if facts($res) ne '204 accepted';
 
     my $length = length_of($upstream);
@@ -200,22 +205,26 @@ sub attempt ($name, $environment, $n) {
 
 for my $name (sort keys %cases) {
     for my $environment ($cases{$name}{environments}->@*) {
-        my ($n, %wrong, $wrong) = 0;
+        my ($n, $tried, %wrong) = (1, 0);
         is(attempt($name, $environment, 1e6), undef, "$name, $environment: with memory");
-        while ($n < 20_000 && defined($wrong = attempt($name, $environment, ++$n))) {
+
+        while ($n < 20_000 && keys %wrong < 10) {
+            my $wrong = attempt($name, $environment, $n) // last;
             $wrong{$n} = $wrong if length $wrong;
-            last if keys %wrong > 10;
+            $tried++;
+            # of those within OpenSSL every fifth one
+            $n += $environment eq 'tls' && $n > 50 ? 5 : 1;
         }
-        is_deeply(\%wrong, {}, "$name, $environment: " . ($n - 1) . ' allocations fail, one in each request');
+        is_deeply(\%wrong, {}, "$name, $environment: one of " . ($n - 1) . ' allocations fails');
+        cmp_ok($tried, '>', 3, "$name, $environment: $tried have");
         my $seen = $seen{"$name, $environment"};
         note(map { "    $seen->{$_} x $_\n" } sort keys %$seen);
-        cmp_ok($n, '>', 3, "$name, $environment: there are some");
     }
 }
 
 # The access log is the operator's truth, even where the client got none.
 my @lines = grep { $attempts{$_->[0]} && @$_ == 3 } map { [split] } split /\n/, $t->read('outcomes.log');
-cmp_ok(scalar @lines, '>', 500, 'the access log has many of them');
+cmp_ok(scalar @lines, '>', 300, 'the access log has many of them');
 is_deeply([map { "@$_" } grep { !is_true($_->[2], $attempts{$_->[0]}->@*) } @lines], [], 'and what it says is true');
 
 is(join(' ', $t->workers), $worker, 'the worker has lived through all of them');
