@@ -183,8 +183,19 @@ ngx_canopy_connect_address(ngx_canopy_exchange_t *x)
 static void
 ngx_canopy_connect_read_handler(ngx_event_t *rev)
 {
+    ngx_connection_t  *c;
+
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, rev->log, 0,
                    "canopy read event while connecting");
+
+    c = rev->data;
+
+    if (c->close) {
+
+        /* the worker has to leave, "worker_shutdown_timeout" is over */
+
+        ngx_canopy_exchange_timeout(c->data);
+    }
 }
 
 

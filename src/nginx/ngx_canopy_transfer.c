@@ -150,6 +150,14 @@ ngx_canopy_transfer_read_handler(ngx_event_t *rev)
     c = rev->data;
     x = c->data;
 
+    if (c->close) {
+
+        /* the worker has to leave, "worker_shutdown_timeout" is over */
+
+        ngx_canopy_exchange_timeout(x);
+        return;
+    }
+
     if (rev->timedout) {
 
         if (x->step == NGX_CANOPY_EXCHANGE_BODY) {
