@@ -183,6 +183,7 @@ ngx_canopy_transfer_read(ngx_canopy_exchange_t *x)
 {
     ssize_t            n;
     u_char             buf[NGX_CANOPY_READ_SIZE];
+    ngx_int_t          rc;
     ngx_connection_t  *c;
 
     c = x->connection;
@@ -216,7 +217,13 @@ ngx_canopy_transfer_read(ngx_canopy_exchange_t *x)
         x->received = 1;
         x->state->bytes_received += n;
 
-        if (ngx_canopy_transfer_parse(x, buf, buf + n) == NGX_DONE) {
+        rc = ngx_canopy_transfer_parse(x, buf, buf + n);
+
+        /* a token may have come */
+
+        ngx_explicit_memzero(buf, n);
+
+        if (rc == NGX_DONE) {
             return;
         }
     }
