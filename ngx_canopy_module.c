@@ -147,6 +147,13 @@ static ngx_command_t  ngx_canopy_environment_commands[] = {
       0,
       NULL },
 
+    { ngx_string("rate_limit"),
+      NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_1MORE,
+      ngx_canopy_rate_limit,
+      0,
+      offsetof(ngx_canopy_environment_t, rate),
+      NULL },
+
     { ngx_string("require_claim"),
       NGX_CANOPY_ENVIRONMENT_CONF|NGX_CONF_2MORE,
       ngx_canopy_require_claim,

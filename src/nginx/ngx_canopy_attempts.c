@@ -17,6 +17,7 @@ static void ngx_canopy_attempts_wait(ngx_http_request_t *r,
 static void ngx_canopy_attempts_credential(void *data);
 static ngx_int_t ngx_canopy_attempt(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_canopy_exchange_t **exchange);
+static canopy_error_e ngx_canopy_attempt_permit(ngx_canopy_exchange_t *x);
 static void ngx_canopy_attempt_handler(ngx_canopy_exchange_t *x);
 static ngx_uint_t ngx_canopy_attempts_repeat(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_canopy_exchange_t *x);
@@ -101,8 +102,15 @@ ngx_canopy_attempts_first(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 
     case NGX_OK:
         ctx->first = x;
-        ngx_canopy_exchange_start(x);
-        return;
+        ctx->retry_after = ngx_canopy_rate_ask(&ctx->environment->rate, 0);
+
+        if (ctx->retry_after == 0) {
+            ngx_canopy_exchange_start(x);
+            return;
+        }
+
+        error = CANOPY_RATE_LIMITED;
+        break;
 
     case NGX_AGAIN:
         ngx_canopy_attempts_wait(r, ctx);
@@ -117,6 +125,12 @@ ngx_canopy_attempts_first(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
     }
 
 refused:
+
+    if (error == CANOPY_RATE_LIMITED) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "client sent a request beyond the rate limit of "
+                      "environment \"%V\"", &ctx->environment->name);
+    }
 
     ngx_canopy_attempts_end(r, ctx, ngx_canopy_reply_error(r, ctx, error));
 }
@@ -184,6 +198,7 @@ ngx_canopy_attempt(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     }
 
     x->handler = ngx_canopy_attempt_handler;
+    x->permit = ngx_canopy_attempt_permit;
     x->data = ctx;
     x->copies = &ctx->copies;
     x->states = r->upstream_states;
@@ -197,6 +212,23 @@ ngx_canopy_attempt(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     *exchange = x;
 
     return NGX_OK;
+}
+
+
+/*
+ * Only what is sent counts, and from when it is sent.
+ */
+
+static canopy_error_e
+ngx_canopy_attempt_permit(ngx_canopy_exchange_t *x)
+{
+    ngx_canopy_ctx_t  *ctx;
+
+    ctx = x->data;
+
+    ctx->retry_after = ngx_canopy_rate_ask(&ctx->environment->rate, 1);
+
+    return ctx->retry_after ? CANOPY_RATE_LIMITED : CANOPY_OK;
 }
 
 
@@ -219,6 +251,13 @@ ngx_canopy_attempt_handler(ngx_canopy_exchange_t *x)
 
     if (ngx_canopy_attempts_repeat(r, ctx, x)) {
         return;
+    }
+
+    if (x == ctx->repeat && x->error == CANOPY_RATE_LIMITED) {
+
+        /* it was not sent: the first one's answer stands */
+
+        x = ctx->first;
     }
 
     ngx_canopy_attempts_answer(r, ctx, x);

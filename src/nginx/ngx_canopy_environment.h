@@ -12,6 +12,7 @@
 
 #include "ngx_canopy.h"
 #include "ngx_canopy_grant.h"
+#include "ngx_canopy_rate.h"
 #include "ngx_canopy_secret.h"
 #include "ngx_canopy_server.h"
 #include "canopy_policy.h"
@@ -31,6 +32,7 @@ struct ngx_canopy_environment_s {
     ngx_msec_t               exchange_timeout;
     ngx_canopy_tls_conf_t    tls;
     ngx_array_t              rules;         /* canopy_rule_t */
+    ngx_canopy_rate_t        rate;
 
     /* made of it, once for all requests */
 

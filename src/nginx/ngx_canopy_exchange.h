@@ -18,7 +18,7 @@
 typedef struct ngx_canopy_exchange_s  ngx_canopy_exchange_t;
 
 typedef void (*ngx_canopy_exchange_handler_pt)(ngx_canopy_exchange_t *x);
-typedef ngx_int_t (*ngx_canopy_exchange_permit_pt)(ngx_canopy_exchange_t *x);
+typedef canopy_error_e (*ngx_canopy_exchange_permit_pt)(ngx_canopy_exchange_t *x);
 
 
 typedef enum {
@@ -38,7 +38,8 @@ struct ngx_canopy_exchange_s {
 
     ngx_canopy_exchange_handler_pt  handler;    /* called once, at the end */
     ngx_canopy_exchange_permit_pt   permit;     /* asked before the first byte
-                                                   is sent, or NULL */
+                                                   is sent, or NULL: else than
+                                                   CANOPY_OK it is not */
     void                           *data;
     canopy_copies_t                *copies;     /* told of each copy */
     ngx_array_t                    *states;     /* ngx_http_upstream_state_t */

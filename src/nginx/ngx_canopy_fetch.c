@@ -28,7 +28,7 @@ struct ngx_canopy_fetch_s {
 
 static ngx_canopy_fetch_t *ngx_canopy_fetch_create(ngx_canopy_grant_t *grant);
 static ngx_int_t ngx_canopy_fetch_request(ngx_canopy_fetch_t *fetch);
-static ngx_int_t ngx_canopy_fetch_permit(ngx_canopy_exchange_t *x);
+static canopy_error_e ngx_canopy_fetch_permit(ngx_canopy_exchange_t *x);
 static void ngx_canopy_fetch_deadline(ngx_event_t *ev);
 static void ngx_canopy_fetch_handler(ngx_canopy_exchange_t *x);
 static void ngx_canopy_fetch_answer(ngx_canopy_fetch_t *fetch,
@@ -175,7 +175,7 @@ ngx_canopy_fetch_request(ngx_canopy_fetch_t *fetch)
  * It counts before its first byte is sent, whatever comes of it.
  */
 
-static ngx_int_t
+static canopy_error_e
 ngx_canopy_fetch_permit(ngx_canopy_exchange_t *x)
 {
     int                  rc;
@@ -198,14 +198,14 @@ ngx_canopy_fetch_permit(ngx_canopy_exchange_t *x)
 
     if (rc != 0) {
         fetch->spent = 1;
-        return NGX_DECLINED;
+        return CANOPY_CREDENTIAL_UNAVAILABLE;
     }
 
     fetch->sent = now;
 
     ngx_canopy_state_save_budget(grant);
 
-    return NGX_OK;
+    return CANOPY_OK;
 }
 
 

@@ -112,6 +112,7 @@ ngx_canopy_headers_refusal(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
         return ngx_canopy_headers_seconds(r, NGX_CANOPY_RETRY_AFTER);
 
     case CANOPY_CREDENTIAL_UNAVAILABLE:
+    case CANOPY_RATE_LIMITED:
         return ngx_canopy_headers_seconds(r, ctx->retry_after
                                                  ? ctx->retry_after
                                                  : NGX_CANOPY_RETRY_AFTER);

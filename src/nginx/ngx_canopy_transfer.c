@@ -29,6 +29,7 @@ static void ngx_canopy_transfer_failed(ngx_canopy_exchange_t *x);
 void
 ngx_canopy_transfer(ngx_canopy_exchange_t *x)
 {
+    canopy_error_e     error;
     ngx_connection_t  *c;
 
     c = x->connection;
@@ -36,8 +37,10 @@ ngx_canopy_transfer(ngx_canopy_exchange_t *x)
     c->read->handler = ngx_canopy_transfer_read_handler;
     c->write->handler = ngx_canopy_transfer_write_handler;
 
-    if (x->permit && x->permit(x) != NGX_OK) {
-        ngx_canopy_exchange_finish(x, CANOPY_PROXY_INTERNAL_ERROR);
+    error = x->permit ? x->permit(x) : CANOPY_OK;
+
+    if (error != CANOPY_OK) {
+        ngx_canopy_exchange_finish(x, error);
         return;
     }
 

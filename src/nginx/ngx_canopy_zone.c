@@ -6,6 +6,7 @@
 
 #include "ngx_canopy_zone.h"
 #include "ngx_canopy_environment.h"
+#include "ngx_canopy_rate.h"
 #include "ngx_canopy_state.h"
 #include "ngx_canopy_verdict.h"
 
@@ -16,8 +17,6 @@ static ngx_int_t ngx_canopy_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 static ngx_int_t ngx_canopy_zone_create(ngx_canopy_zone_t *zone);
 static ngx_int_t ngx_canopy_zone_grant(ngx_canopy_zone_t *zone,
     ngx_canopy_grant_t *grant, ngx_log_t *log);
-static void *ngx_canopy_zone_entry(ngx_canopy_zone_t *zone,
-    ngx_queue_t *entries, const char *name, size_t size, ngx_uint_t *fresh);
 
 
 static ngx_str_t  ngx_canopy_zone_name = ngx_string("ngx_canopy");
@@ -73,6 +72,13 @@ ngx_canopy_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         {
             goto nomem;
         }
+
+        if (envs[i]->rate.nwindows
+            && ngx_canopy_rate_init(zone, &envs[i]->rate, &envs[i]->name)
+               != NGX_OK)
+        {
+            goto nomem;
+        }
     }
 
     return NGX_OK;
@@ -101,6 +107,7 @@ ngx_canopy_zone_create(ngx_canopy_zone_t *zone)
 
     ngx_queue_init(&sh->tokens);
     ngx_queue_init(&sh->budgets);
+    ngx_queue_init(&sh->rates);
 
     ngx_rbtree_init(&sh->tree, &sh->sentinel, ngx_rbtree_insert_value);
     ngx_queue_init(&sh->verdicts);
@@ -163,14 +170,16 @@ ngx_canopy_zone_grant(ngx_canopy_zone_t *zone, ngx_canopy_grant_t *grant,
  * configuration may use it still.
  */
 
-static void *
+void *
 ngx_canopy_zone_entry(ngx_canopy_zone_t *zone, ngx_queue_t *entries,
     const char *name, size_t size, ngx_uint_t *fresh)
 {
     ngx_queue_t              *q;
     ngx_canopy_zone_entry_t  *entry;
 
-    *fresh = 0;
+    if (fresh) {
+        *fresh = 0;
+    }
 
     for (q = ngx_queue_head(entries);
          q != ngx_queue_sentinel(entries);
@@ -183,10 +192,7 @@ ngx_canopy_zone_entry(ngx_canopy_zone_t *zone, ngx_queue_t *entries,
         }
     }
 
-    do {
-        entry = ngx_slab_calloc(zone->shpool, size);
-    } while (entry == NULL && ngx_canopy_verdict_evict(zone) == NGX_OK);
-
+    entry = ngx_canopy_zone_alloc(zone, size);
     if (entry == NULL) {
         return NULL;
     }
@@ -194,9 +200,24 @@ ngx_canopy_zone_entry(ngx_canopy_zone_t *zone, ngx_queue_t *entries,
     ngx_memcpy(entry->name, name, CANOPY_STATE_NAME);
     ngx_queue_insert_tail(entries, &entry->queue);
 
-    *fresh = 1;
+    if (fresh) {
+        *fresh = 1;
+    }
 
     return entry;
+}
+
+
+void *
+ngx_canopy_zone_alloc(ngx_canopy_zone_t *zone, size_t size)
+{
+    void  *p;
+
+    do {
+        p = ngx_slab_calloc(zone->shpool, size);
+    } while (p == NULL && ngx_canopy_verdict_evict(zone) == NGX_OK);
+
+    return p;
 }
 
 

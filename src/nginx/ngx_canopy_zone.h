@@ -1,7 +1,7 @@
 
 /*
  * What all workers share, and what a reload leaves alone: exchanged tokens,
- * the times of exchanges, verdicts of clients' tokens.
+ * the times of exchanges, rate windows, verdicts of clients' tokens.
  *
  * An entry is found by what it is of, not by its place in the configuration.
  */
@@ -15,6 +15,7 @@
 #include "canopy_grant.h"
 #include "canopy_refresh.h"
 #include "canopy_state.h"
+#include "canopy_window.h"
 
 
 #define NGX_CANOPY_ZONE_KEY  16
@@ -50,8 +51,16 @@ typedef struct {
 
 
 typedef struct {
+    ngx_canopy_zone_entry_t  entry;
+
+    canopy_window_ring_t  *ring;        /* may be replaced by a larger one */
+} ngx_canopy_zone_rate_t;
+
+
+typedef struct {
     ngx_queue_t            tokens;
     ngx_queue_t            budgets;
+    ngx_queue_t            rates;
 
     u_char                 key[NGX_CANOPY_ZONE_KEY];    /* random */
     ngx_rbtree_t           tree;
@@ -74,6 +83,16 @@ typedef struct {
 ngx_int_t ngx_canopy_zone_add(ngx_conf_t *cf, ngx_canopy_zone_t *zone,
     size_t size, ngx_array_t *environments);
 
+
+/*
+ * In the master: the entry of that name, zeroed if it is new (*fresh is 1
+ * then; fresh may be NULL), and memory.  Verdicts make room for it.
+ *
+ * Returns  NULL if there is none left.
+ */
+void *ngx_canopy_zone_entry(ngx_canopy_zone_t *zone, ngx_queue_t *entries,
+    const char *name, size_t size, ngx_uint_t *fresh);
+void *ngx_canopy_zone_alloc(ngx_canopy_zone_t *zone, size_t size);
 
 /*
  * A token into its entry, which the caller has locked.  The number changes
