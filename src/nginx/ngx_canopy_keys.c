@@ -64,6 +64,7 @@ ngx_canopy_keys_take(void *owner, u_char *data, size_t len)
 {
     ngx_canopy_keys_t *keys = owner;
 
+    char             fault[CANOPY_JWKS_FAULT];
     u_char           digest[EVP_MAX_MD_SIZE];
     canopy_jwks_t   *set;
     canopy_slice_t   text;
@@ -71,7 +72,9 @@ ngx_canopy_keys_take(void *owner, u_char *data, size_t len)
     text.data = data;
     text.len = len;
 
-    if (canopy_jwks_read(text, &set, keys->fault) != 0) {
+    if (canopy_jwks_read(text, &set, fault) != 0) {
+        (void) ngx_snprintf((u_char *) keys->fault, sizeof(keys->fault),
+                            "is malformed: %s%Z", fault);
         return keys->fault;
     }
 

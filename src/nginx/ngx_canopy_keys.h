@@ -21,7 +21,7 @@ typedef struct {
     ngx_canopy_file_t    file;
     canopy_jwks_t       *set;
     u_char               digest[NGX_CANOPY_KEYS_DIGEST];   /* of its text */
-    char                 fault[CANOPY_JWKS_FAULT];
+    char                 fault[CANOPY_JWKS_FAULT + sizeof("is malformed: ")];
 } ngx_canopy_keys_t;
 
 
