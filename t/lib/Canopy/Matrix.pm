@@ -75,8 +75,8 @@ sub _case ($way, $connection, $tempo, $does, $wanted) {
         name => join(' ', $way, $connection, $tempo eq 'hurried' ? $tempo : (), $does), way => $way, tempo => $tempo,
         connection => $connection, wanted => [$wanted], steps => \@steps, two => $two, parallel => $tempo ne 'steady',
         copies => [grep { $_->{kind} eq 'request' || $_->{attributed} } @steps],
-        # an environment and machines of its own
-        alone => $two || $tempo ne 'steady' && $own,
+        # with an environment and machines of its own
+        alone => $two || $tempo ne 'steady' && ($own || $connection eq 'kept'),
         # the machine may know nothing of a request that was sent
         unseen => scalar(grep { ($_->{unseen} // '') =~ ($way eq 'plain' ? qr/plain|always/ : qr/always/) } @steps),
     };
@@ -126,7 +126,7 @@ sub run_cases ($test, @files) {
     _check($_, $truth->{$_->{id}} // []) for @cases;
 }
 
-# kind 0: the case's own task; 1: of its kept connection; 2: the same, answered when all of them are there
+# 0: the case's own task; 1: the one before it that makes the connection to be kept
 sub _id ($kind, $case) { return sprintf '%08d-0000-4000-8000-%012d', $kind, $case->{no} }
 
 # The environments: shared by all cases of a kind, or of one case alone.
@@ -158,7 +158,7 @@ sub _environment ($case) {
     my $scheme = $case->{way} eq 'tls' ? 'https' : 'http';
     my $trust = $case->{way} eq 'tls' ? 'ssl_trusted_certificate %%DIR%%/ca.pem;' : '';
     my $host = $case->{two} ? 'two.canopy.test' : '127.0.0.1';
-    my $keepalive = $case->{connection} eq 'kept' ? 512 : 0;
+    my $keepalive = $case->{connection} eq 'kept' ? 16 : 0;
     $t->secret("token-$name", $credentials[0]);
     return <<"EOC";
     canopy_environment $name {
@@ -182,7 +182,6 @@ sub _machine ($name, $way, $cert, %opt) {
         },
         before => sub ($copy) {
             my $case = $case_of{$copy->{task}};
-            return $t->wait_for(sub { -e $t->path('primed') }, 30) if !$case && $copy->{task} =~ /^00000002/;
             _change_credential($case) if $case && $case->{copies}[$copy->{copy_no} - 1]{changes};
         });
 }
@@ -221,17 +220,10 @@ sub _one ($cert, $case) {
     _disarm($case);
 }
 
-# Stalls: all are sent before an answer is waited for. As many connections are kept first as requests need one.
+# Stalls: all are sent before an answer is waited for.
 sub _begin ($cert, @parallel) {
-    my @alone = grep { $_->{alone} } @parallel;
-    my @shared = grep { !$_->{alone} } @parallel;
-
-    my @primes = map { _send_seen($_, _id(2, $_)) } grep { $_->{connection} eq 'kept' } @shared;
-    $t->write('primed', '');
-    _answer($_)->status == 204 or croak 'not primed' for @primes;
-
-    _arm($cert, $_) for @alone;
-    $_->{socket} = _send_seen($_, $_->{id}) for @alone, @shared;
+    _arm($cert, $_) for grep { $_->{alone} } @parallel;
+    $_->{socket} = _send_seen($_, $_->{id}) for @parallel;
 }
 
 # Waits until a machine deals with it, so that they need not do so all at once.
@@ -253,7 +245,7 @@ sub _arm ($cert, $case) {
     if ($case->{alone}) {
         _machine($machines[$_ - 1], $way, $cert, port => $t->port($name), address => "127.0.0.$_") for 1 .. @machines;
     }
-    if ($two || $case->{connection} eq 'kept' && ($case->{alone} || !$case->{parallel})) {
+    if ($two || $case->{connection} eq 'kept') {
         my $id = _id(1, $case);
         _answer(_send($case, $id))->status == 204 or croak "$case->{name}: not primed";
         @machines = reverse @machines if $two && truth($t, $machines[0])->{$id};
@@ -271,7 +263,7 @@ sub _arm ($cert, $case) {
             push $meets{$machine}->@*, $step->{kind} eq 'connection' ? $step->{name} : '-';
         }
     }
-    $t->write("connections-$_", join ' ', $meets{$_}->@*) for $case->{alone} || !$case->{parallel} ? @machines : ();
+    $t->write("connections-$_", join ' ', $meets{$_}->@*) for @machines;
 }
 
 sub _disarm ($case) {
