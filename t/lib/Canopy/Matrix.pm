@@ -7,10 +7,10 @@ package Canopy::Matrix;
 #     where   plain, tls or both; new (connection), kept, or either; hurried: exchange_timeout is the short one.
 #             "both" and "either" make two cases of a row each
 #     what    the faults of Canopy::FaultTable in their order, one for each copy of the request and one for each connection
-#             that does not get so far; deaf or full first: the listener. With two addresses each has its number before it:
-#             "1:" is the address that is connected to first, "2:" the other, which also has the kept connection.
-#             A 401 that is followed by something comes when another credential is in the file. In brackets: what does
-#             not happen, because nothing is to be sent
+#             that does not get so far; deaf or full: the listener, from the beginning. In brackets: what would happen,
+#             but nothing more is to be sent. With two addresses each step has a number: "1:" is the one that is connected
+#             to first, "2:" the other, which also has the kept connection.
+#             A 401 comes when another credential is in the file, if it is followed by something
 #     answer  status, type, outcome and Proxy-Status without its name; "-" is none
 #     came    how much of each copy the upstream has received: whole, part, unread; "-" if none came
 # A row that begins with "or" is another answer that is as good for the row before.
