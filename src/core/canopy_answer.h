@@ -120,4 +120,12 @@ canopy_answer_rc_e canopy_answer_parse(canopy_answer_t *a, const uint8_t **pos,
 canopy_answer_rc_e canopy_answer_eof(const canopy_answer_t *a);
 
 
+/*
+ * Wipes the bytes of the peer's that were kept, but for request_id: they may
+ * be anything, a credential that was sent to it included.  The answer is not
+ * to be parsed any further.
+ */
+void canopy_answer_wipe(canopy_answer_t *a);
+
+
 #endif /* CANOPY_ANSWER_H */

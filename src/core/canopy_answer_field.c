@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <openssl/crypto.h>
+
 
 #define canopy_answer_bit(field)  (1u << (field))
 
@@ -186,6 +188,20 @@ canopy_answer_field_end(canopy_answer_t *a)
 
         return 0;
     }
+}
+
+
+void
+canopy_answer_wipe(canopy_answer_t *a)
+{
+    canopy_answer_value_t  *id;
+
+    id = &a->request_id;
+
+    OPENSSL_cleanse(&a->content_type, sizeof(canopy_answer_value_t));
+    OPENSSL_cleanse(&a->retry_after, sizeof(canopy_answer_value_t));
+    OPENSSL_cleanse(id->data + id->len, sizeof(id->data) - id->len);
+    OPENSSL_cleanse(&a->s, sizeof(a->s));
 }
 
 

@@ -227,6 +227,8 @@ ngx_canopy_exchange_end(ngx_canopy_exchange_t *x)
         ngx_explicit_memzero(x->body, x->body_len);
         x->body_len = 0;
     }
+
+    canopy_answer_wipe(&x->answer);
 }
 
 

@@ -75,6 +75,14 @@ ngx_canopy_tls_create(ngx_conf_t *cf, ngx_canopy_tls_conf_t *conf,
         }
     }
 
+#ifdef SSL_OP_CLEANSE_PLAINTEXT
+
+    /* what the upstream says again of what it was told is not to stay */
+
+    SSL_CTX_set_options(ssl->ctx, SSL_OP_CLEANSE_PLAINTEXT);
+
+#endif
+
     if (ngx_ssl_client_session_cache(cf, ssl, conf->session_reuse) != NGX_OK) {
         return NULL;
     }

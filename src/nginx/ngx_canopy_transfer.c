@@ -222,7 +222,7 @@ ngx_canopy_transfer_read(ngx_canopy_exchange_t *x)
 
         rc = ngx_canopy_transfer_parse(x, buf, buf + n);
 
-        /* a token may have come */
+        /* a token may have come, or an upstream says what it was told */
 
         ngx_explicit_memzero(buf, n);
 

@@ -51,6 +51,7 @@ static void long_chunk(const char *start, char fill, size_t n,
     const char *end, const char *body, int good);
 static void eofs(void);
 static void calls(void);
+static void wiped(void);
 static void mutations(void);
 static size_t mutate(uint8_t *data, size_t len);
 static uint32_t xorshift(uint32_t n);
@@ -557,6 +558,7 @@ main(void)
     limits();
     eofs();
     calls();
+    wiped();
     mutations();
 
     return tap_done();
@@ -750,6 +752,53 @@ eofs(void)
         }
 
         ok(good, "closed after every byte of answer %zu", i);
+    }
+}
+
+
+/* nothing of the peer's is left but the request id that is kept */
+static void
+wiped(void)
+{
+    int             found;
+    size_t          n, i;
+    char            input[1024];
+    const uint8_t  *p;
+
+    static const struct {
+        const char  *fields;
+        const char  *id;
+    } list[] = {
+        { "Content-Type: secretly\r\nRetry-After: secretly\r\n", "" },
+        { "X-Request-ID: a\r\nX: secretly\r\nContent-Type: secretly", "a" },
+        { "CF-Ray: secretly\r\nX-Request-ID: id\r\nRetry-After: secretly",
+          "id" },
+        { "X-Request-ID: secretly-kept\r\nServer: x", "secretly-kept" },
+    };
+
+    for (i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+        n = (size_t) sprintf(input, A11 "422 X\r\n%s\r\nX-Last: secretly\r\n"
+                             "Content-Length: 100\r\n\r\n", list[i].fields);
+
+        start(&whole);
+        feed(&whole, (uint8_t *) input, n);
+        canopy_answer_wipe(&whole.a);
+
+        ok(whole.a.status == 422, "wiped %zu: the status stays", i);
+
+        n = strlen(list[i].id);
+        ok(whole.a.request_id.len == n
+           && memcmp(whole.a.request_id.data, list[i].id, n) == 0,
+           "wiped %zu: the id stays", i);
+
+        found = 0;
+        memset(whole.a.request_id.data, 0, n);
+
+        for (p = (uint8_t *) &whole.a; p < (uint8_t *) (&whole.a + 1); p++) {
+            found += memchr("ecrtly", *p, 6) != NULL;
+        }
+
+        ok(found == 0, "wiped %zu: nothing else does", i);
     }
 }
 
