@@ -7,7 +7,6 @@
 #include "ngx_canopy_attempts.h"
 #include "ngx_canopy_cancel.h"
 #include "ngx_canopy_reply.h"
-#include "canopy_media.h"
 
 
 static void ngx_canopy_attempts_first(ngx_http_request_t *r,
@@ -28,8 +27,6 @@ static ngx_uint_t ngx_canopy_attempts_again(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, char *why);
 static void ngx_canopy_attempts_answer(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_canopy_exchange_t *x);
-static canopy_answer_meaning_t ngx_canopy_attempts_meaning(
-    ngx_canopy_exchange_t *x);
 static void ngx_canopy_attempts_deadline(ngx_event_t *ev);
 static void ngx_canopy_attempts_end(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_int_t rc);
@@ -245,7 +242,7 @@ ngx_canopy_attempt_handler(ngx_canopy_exchange_t *x)
     ngx_http_set_log_request(r->connection->log, r);
 
     if (x->error == CANOPY_OK) {
-        meaning = ngx_canopy_attempts_meaning(x);
+        meaning = ngx_canopy_exchange_meaning(x);
         canopy_copies_answered(&ctx->copies, meaning.effect);
     }
 
@@ -390,7 +387,7 @@ ngx_canopy_attempts_answer(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
         rc = ngx_canopy_reply_error(r, ctx, x->error);
 
     } else {
-        meaning = ngx_canopy_attempts_meaning(x);
+        meaning = ngx_canopy_exchange_meaning(x);
 
         if (x->answer.status == 401 || meaning.authenticated) {
             ngx_canopy_environment_refused(ctx->environment,
@@ -402,29 +399,6 @@ ngx_canopy_attempts_answer(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     }
 
     ngx_canopy_attempts_end(r, ctx, rc);
-}
-
-
-static canopy_answer_meaning_t
-ngx_canopy_attempts_meaning(ngx_canopy_exchange_t *x)
-{
-    canopy_body_e   body;
-    canopy_slice_t  type;
-
-    type.data = x->answer.content_type.data;
-    type.len = x->answer.content_type.len;
-
-    if (x->body_len == 0 && !x->cut && !x->too_large) {
-        body = CANOPY_BODY_NONE;
-
-    } else if (canopy_media_is_json(type)) {
-        body = CANOPY_BODY_JSON;
-
-    } else {
-        body = CANOPY_BODY_OTHER;
-    }
-
-    return canopy_answer_meaning(x->answer.status, body);
 }
 
 
@@ -502,7 +476,7 @@ ngx_canopy_attempts_cleanup(void *data)
 
         x->cut = 1;
 
-        meaning = ngx_canopy_attempts_meaning(x);
+        meaning = ngx_canopy_exchange_meaning(x);
         canopy_copies_answered(&ctx->copies, meaning.effect);
     }
 

@@ -12,6 +12,7 @@
 #include "ngx_canopy_exchange.h"
 #include "ngx_canopy_connect.h"
 #include "ngx_canopy_transfer.h"
+#include "canopy_media.h"
 
 
 ngx_canopy_exchange_t *
@@ -189,6 +190,29 @@ ngx_canopy_exchange_finish(ngx_canopy_exchange_t *x, canopy_error_e error)
     ngx_canopy_exchange_close(x);
 
     x->handler(x);
+}
+
+
+canopy_answer_meaning_t
+ngx_canopy_exchange_meaning(ngx_canopy_exchange_t *x)
+{
+    canopy_body_e   body;
+    canopy_slice_t  type;
+
+    type.data = x->answer.content_type.data;
+    type.len = x->answer.content_type.len;
+
+    if (x->body_len == 0 && !x->cut && !x->too_large) {
+        body = CANOPY_BODY_NONE;
+
+    } else if (canopy_media_is_json(type)) {
+        body = CANOPY_BODY_JSON;
+
+    } else {
+        body = CANOPY_BODY_OTHER;
+    }
+
+    return canopy_answer_meaning(x->answer.status, body);
 }
 
 

@@ -111,6 +111,11 @@ void ngx_canopy_exchange_start(ngx_canopy_exchange_t *x);
 void ngx_canopy_exchange_timeout(ngx_canopy_exchange_t *x);
 
 /*
+ * What the answer means; there is one.
+ */
+canopy_answer_meaning_t ngx_canopy_exchange_meaning(ngx_canopy_exchange_t *x);
+
+/*
  * Frees what is not the pool's and wipes the request and the answer; without a
  * call of the handler if it has not been called.  Can be called twice.
  */
