@@ -155,7 +155,7 @@ sub _copy ($m, $upstream, $conn, $copy, $fault) {
         $upstream->note({ %$copy, received => 'part', said => 'nothing', status => undef });
         return $conn->close;
     }
-    $upstream->note($copy);
+    $upstream->note({ %$copy });
 
     $m->{before}->($copy) if $m->{before};
     $upstream->turn($fault->{turns}) if $fault->{turns};
@@ -163,7 +163,7 @@ sub _copy ($m, $upstream, $conn, $copy, $fault) {
     my $written = $fault->{trickle} ? _trickle($conn, $fault->{bytes}) : $conn->print($fault->{bytes});
     if (!$written) {
         $copy->{late} = 1;
-        $upstream->note($copy);
+        $upstream->note({ %$copy });
     }
     if ($fault->{then} eq 'keep') {
         return 1 if $req;
