@@ -40,7 +40,7 @@ static const struct {
     unsigned     first;
     unsigned     last;
     unsigned     client;        /* 0: the same */
-    const char  *type;          /* "": the body is normalized, or there is no */
+    const char  *type;          /* "": the body is normalized, or none */
     char         outcome;
     unsigned     retry_after;
 } table[] = {

@@ -29,7 +29,7 @@ typedef struct {
     const char  *fill;          /* as often as there is room; '#' is a digit of
                                    how often that was */
     const char  *end;
-    const char  *secret;        /* repeated to an eighth of the body's length */
+    const char  *secret;        /* to an eighth of the body's length */
     const char  *secret_end;    /* behind it; NULL: it is not repeated */
 } body_t;
 
