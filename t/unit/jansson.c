@@ -262,9 +262,15 @@ watch(void)
 static void
 done(const char *name)
 {
+    json_malloc_t  malloc_fn;
+    json_free_t    free_fn;
+
     watching = 0;
 
     ok(blocks > 0 && seen == 0, "%s: no secret in %u blocks", name, blocks);
+
+    json_get_alloc_funcs(&malloc_fn, &free_fn);
+    ok(malloc_fn == malloc && free_fn == free, "%s: as it was before", name);
 }
 
 

@@ -155,6 +155,9 @@ static const case_t  refused_table[] = {
     { "back-off of refusals, but the renewal is earlier",
       { TOKEN(19 * HOUR + 59 * MINUTE), .refusals = 7, .force = T + HOUR },
       0, 0, FAIL, T + MINUTE, 0 },
+    { "or its own back-off",
+      { TOKEN(21 * HOUR), .retry = T + MINUTE, .force = T + HOUR }, 0, 0,
+      FAIL, T + MINUTE, 0 },
     { "back-off of failures",
       { TOKEN(HOUR), .failures = 1, .retry = T + 1 }, 0, 0, FAIL, T + 1, 0 },
     { "of both",
@@ -267,6 +270,11 @@ begin(void)
     ok(e->until == T + DAY, "none is longer than a day");
     canopy_refresh_begin(e, -5, 5, 0);
     ok(e->until != 0, "one that ends at the Epoch is under way");
+
+    *e = (canopy_refresh_t) { 0 };
+    ok(canopy_refresh_decide(e, b, -T).action == FETCH
+       && canopy_refresh_refused(e, b, -T).action == FETCH,
+       "what is not there blocks nothing, before the Epoch too");
 }
 
 
@@ -348,6 +356,9 @@ succeeded(void)
            && spread >= 0 && spread <= lives[i] / 10,
            "a lifetime of %lld ms", (long long) lives[i]);
     }
+
+    canopy_refresh_succeeded(e, T, 0, 0);
+    ok(e->obtained == T && e->expires == T + 1, "none shorter than 1 ms");
 
     canopy_refresh_succeeded(e, T, INT64_MAX, 0);
     ok(e->expires == INT64_MAX && e->renew > T && e->renew < INT64_MAX,
@@ -433,6 +444,9 @@ limited(void)
        "one that is over says nothing");
     canopy_refresh_failed(e, T, 1, INT64_MIN, 0);
     ok(e->limited == 0 && e->retry < T + HOUR, "nor one of long ago");
+
+    canopy_refresh_failed(e, -T, 1, 0, 0);
+    ok(e->limited == 0 && e->retry < HOUR - T, "nor none, before the Epoch");
 
     e->failures = 20;
     canopy_refresh_failed(e, T, 1, T + SECOND, 0);

@@ -61,7 +61,8 @@ static const canopy_state_key_t  share_key = SHARE;
 
 static size_t  live;            /* jansson's blocks in use */
 static size_t  left;            /* allocations until one fails, 0: never */
-static size_t  ssl_left;        /* the same of OpenSSL's */
+static size_t  ssl_live;        /* the same of OpenSSL's */
+static size_t  ssl_left;
 
 
 #define HEAD   "{\"format\":1,\"key\":\"KEY\","
@@ -81,6 +82,7 @@ static const case_t  token_table[] = {
     { "expired", TIMES("1000", "1000", "1000"), 0 },
     { "of the next minute",
       TIMES("1764000060000", "1764000060000", "1764000060000"), 0 },
+    { "of the first millisecond", TIMES("1", "2000", "3000"), 0 },
     { "of 30 days", TIMES("1000", "2000", "2592001000"), 0 },
 
     { "nothing", "", -1 },
@@ -120,6 +122,8 @@ static const case_t  token_table[] = {
       "\"expires\":3000,\"renew\":2000}", -1 },
     { "an empty token", HEAD "\"token\":\"\",\"obtained\":1000,"
       "\"expires\":3000,\"renew\":2000}", -1 },
+    { "a token with a space first", HEAD "\"token\":\" bc\","
+      "\"obtained\":1000,\"expires\":3000,\"renew\":2000}", -1 },
     { "a token with a space", HEAD "\"token\":\"a b\",\"obtained\":1000,"
       "\"expires\":3000,\"renew\":2000}", -1 },
     { "a token with a line's end", HEAD "\"token\":\"abc\\r\\nX: y\","
@@ -214,6 +218,7 @@ names(void)
     char                hex[65], expected[CANOPY_STATE_NAME];
     char                long_name[4096];
     char               *name;
+    size_t              blocks;
     canopy_state_key_t  key;
 
     static const char  longest[] =
@@ -226,6 +231,10 @@ names(void)
     snprintf(expected, sizeof(expected), "live-%.16s", hex);
     canopy_state_name(&live_key, name);
     ok(strcmp(name, expected) == 0, "a name: %s", name);
+
+    blocks = ssl_live;
+    canopy_state_name(&live_key, name);
+    ok(strcmp(name, expected) == 0 && ssl_live == blocks, "the same again");
 
     digest(&share_key, hex);
     snprintf(expected, sizeof(expected), "%.16s", hex);
@@ -316,6 +325,11 @@ token(void)
        && out.refresh.failures == 0 && out.refresh.retry == 0
        && out.refresh.limited == 0 && out.refresh.refusals == 0
        && out.refresh.force == 0, "all else is 0");
+
+    in.token = guarded("~", 1);
+    rc = canopy_state_write_token(&live_key, &in, pool, NULL, &again);
+    ok(rc == 0 && canopy_state_read_token(again, &live_key, T, pool, NULL, &in)
+                  == 0 && is(in.token, "~"), "the shortest token");
 
     rc = canopy_state_write_token(&live_key, &out, pool, NULL, &again);
     ok(rc == 0 && same(again, text), "the same again");
@@ -577,7 +591,7 @@ sizes(void)
 static void
 no_memory(void)
 {
-    int                    rc, bad;
+    int                    rc, bad, told;
     size_t                 i, n;
     canopy_slice_t         text, out;
     canopy_budget_t        budget;
@@ -598,7 +612,7 @@ no_memory(void)
     for (i = 0; i < 4; i++) {
         text = form(i == 3 ? LIST("[[1000,0],[1000,1]]") : HEAD BODY,
                     i == 3 ? &share_key : &live_key);
-        bad = 0;
+        bad = told = 0;
 
         for (n = 1; n < 1000; n++) {
             left = n;
@@ -618,10 +632,12 @@ no_memory(void)
 
             /* jansson takes some failures for faults of the JSON text */
             bad += live != 0 || rc >= 0;
+            told += rc == (i < 2 ? -1 : -3);
         }
 
-        ok(n > 5 && n < 1000 && rc == 0 && bad == 0,
-           "each of %zu allocations may fail", n - 1);
+        ok(n > 5 && n < 1000 && rc == 0 && bad == 0 && told > 5,
+           "each of %zu allocations may fail, %d times it is told", n - 1,
+           told);
     }
 }
 
@@ -786,7 +802,13 @@ ssl_malloc(size_t size, const char *file, int line)
     (void) file;
     (void) line;
 
-    return ssl_left && --ssl_left == 0 ? NULL : malloc(size);
+    if (ssl_left && --ssl_left == 0) {
+        return NULL;
+    }
+
+    ssl_live++;
+
+    return malloc(size);
 }
 
 
@@ -795,6 +817,8 @@ ssl_realloc(void *p, size_t size, const char *file, int line)
 {
     (void) file;
     (void) line;
+
+    ssl_live += p == NULL;
 
     return realloc(p, size);
 }
@@ -806,5 +830,6 @@ ssl_free(void *p, const char *file, int line)
     (void) file;
     (void) line;
 
+    ssl_live -= p != NULL;
     free(p);
 }
