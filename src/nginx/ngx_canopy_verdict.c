@@ -40,6 +40,9 @@ ngx_canopy_verdict_tag(ngx_canopy_zone_t *zone, ngx_str_t *by,
 
     if (ctx == NULL) {
         mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
+        if (mac == NULL) {
+            return NGX_ERROR;
+        }
 
         ctx = EVP_MAC_CTX_new(mac);
         EVP_MAC_free(mac);
