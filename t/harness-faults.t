@@ -4,6 +4,7 @@ use v5.36;
 
 use IO::Select;
 use IO::Socket::SSL;
+use Socket qw(SOL_SOCKET SO_LINGER);
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -121,6 +122,19 @@ for my $case (sort keys %task) {
               [[$name, $way, 1, $received, @$fault{qw(said status late)}, $received eq 'whole' ? 'credential' : undef]],
               "$case: the truth of it");
 }
+
+# A client that is gone before its answer: it may not have seen it
+
+my $gone = id();
+machine($t, 'gone', plan => sub ($task, @) { $task && 'trickle' },
+        before => sub ($copy) { $t->wait_for(sub { -e $t->path('left') }) });
+my $client_gone = $t->connect(port => 'gone');
+$client_gone->syswrite(text($gone));
+ok($t->wait_for(sub { truth($t, 'gone')->{$gone} }), 'an answer is on its way');
+setsockopt $client_gone, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0;
+close $client_gone;
+$t->write('left', '');
+ok($t->wait_for(sub { truth($t, 'gone')->{$gone}[0]{late} }), 'and comes too late');
 
 # ------------------------------------------------------------------------------------------- what a plan is asked
 
