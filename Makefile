@@ -76,6 +76,8 @@ $(BUILD)/unit/core/%.o $(BUILD)/checked/core/%.o: src/core/%.c \
 	mkdir -p $(@D)
 	$(UNIT_CC) -c -o $@ $<
 
+.SECONDARY:
+
 $(BUILD)/unit/%: t/unit/%.c $(wildcard t/unit/*.h) \
                  $(patsubst src/core/%.c,$(BUILD)/unit/core/%.o,$(CORE))
 	$(UNIT_CC) $(UNIT_FLAGS) -o $@ $< $(@D)/core/*.o -ljansson -lcrypto
@@ -116,8 +118,6 @@ FUZZ_CC := clang -std=c99 -D_GNU_SOURCE -g -O1 $(WARNINGS) -Isrc/core \
 $(BUILD)/fuzz/core/%.o: src/core/%.c $(wildcard src/core/*.h)
 	mkdir -p $(BUILD)/fuzz/core
 	$(FUZZ_CC) -c -o $@ $<
-
-.SECONDARY: $(FUZZED)
 
 $(BUILD)/fuzz/%: t/fuzz/%.c $(wildcard t/fuzz/*.h) $(FUZZED)
 	$(FUZZ_CC) -fsanitize=fuzzer -o $@ $< $(FUZZED) -ljansson -lcrypto

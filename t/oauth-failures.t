@@ -315,7 +315,11 @@ sub token_used ($name) {
     return $auth->number_of((grep { $_->{target} =~ m{^/$name/} } $t->received('canopy'))[-1]->header('Authorization'));
 }
 
-$auth->made(2, "$_->[0]: a token is to be renewed, and can't be", "/$_->[0]", 0) for @renewals;
+# a busy machine may have come to the next attempt by now
+for my $case (@renewals) {
+    my ($name) = @$case;
+    ok($t->wait_for(sub { $auth->count("/$name") >= 2 }, 10), "$name: a token is to be renewed, and can't be");
+}
 for my $case (@renewals) {
     my ($name) = @$case;
     is(facts(cancel($name)), $accepted, "$name: a request does not notice") for 1, 2;

@@ -6,7 +6,7 @@ use v5.36;
 use Test::More;
 use Time::HiRes qw(time);
 
-use Canopy::Load;
+use Canopy::Steady;
 use Canopy::Process qw(alive);
 use Canopy::State;
 use Canopy::Test;

@@ -158,7 +158,7 @@ sub _serve ($self, $socket, $conn_no, $context) {
         $conn->print($answer);
         last if $answer =~ /^[^\n]*\n(?:[^\r\n]+\r\n)*?Connection:[ \t]*close\r\n/i;
     }
-    $self->_note({ event => 'rest', %about, bytes => $conn->{bytes} }) if length $conn->{bytes};
+    $self->note({ event => 'rest', %about, bytes => $conn->{bytes} }) if length $conn->{bytes};
     $conn->close;
 }
 
