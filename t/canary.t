@@ -195,7 +195,8 @@ is($status, 0, 'nginx -T');
 my $conf = $t->read('nginx.conf');
 my @wrong = (
     # a file with a secret in the place of another file
-    $conf =~ s/ssl_trusted_certificate \S+/ssl_trusted_certificate %%DIR%%\/tls.token/r, $conf =~ s/ssl_trusted_certificate/ssl_certificate %%DIR%%\/tls.token; ssl_certificate_key %%DIR%%\/live.token; $&/r,
+    $conf =~ s/ssl_trusted_certificate \S+/ssl_trusted_certificate %%DIR%%\/tls.token;/r,
+    $conf =~ s/ssl_trusted_certificate/ssl_certificate %%DIR%%\/tls.token; ssl_certificate_key %%DIR%%\/live.token; $&/r,
     $conf =~ s/(bearer_token_file)/$1 x; $1/r, $conf =~ s/bearer_token_file (\S+)/bearer_token_file $1 $1/r, $conf =~ s/read_timeout +1s/read_timeout x/r,
     $conf =~ s/(bearer_token_file .*)live/$1live.token\/x/r, $conf =~ s/http:/ftp:/r,
 );

@@ -56,7 +56,9 @@ my $record = '{"forged":1}';
 my @texts = (
     "\n$forged", "\r\n$forged", "\r$forged", "\n$record\n", "x\n\n\n$forged\n", "\0\n$forged", "\x0b$forged", "\x0c$forged", "\x1b[2J\x1b]0;forged\x07", "\x7f\x08\x08forged",
     "\"\n$record", '"}' . "\n" . $record . "\n{\"", '","forged":"1', '\\"forged', '\\', '\\\\"', '"', '|forged|', "\xc2\x85$forged", "\xc2\x9b31mforged", "\xe2\x80\xa8$forged",
-    "\xe2\x80\xa9$forged", '%0a' . $forged, '\n' . $forged, '\u000a' . $forged, '${canopy_error}', '$request', '%s%n%x', "\t", "\xef\xbf\xbf", "\xf0\x9f\x98\x80", "x" x 4096, "\n" x 4096, "x\n" x 2048,
+    "\xe2\x80\xa9$forged",
+    '%0a' . $forged, '\n' . $forged, '\u000a' . $forged, '${canopy_error}', '$request', '%s%n%x', "\t", "\xef\xbf\xbf", "\xf0\x9f\x98\x80",
+    "x" x 4096, "\n" x 4096, "x\n" x 2048,
     join('', map { chr } 1 .. 127),
 );
 
