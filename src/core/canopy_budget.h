@@ -65,7 +65,9 @@ void canopy_budget_note(canopy_budget_t *b, int64_t at, unsigned forced,
 
 /*
  * Takes note of all exchanges of another one, read from a file: how often each
- * of them is in one of both is how often it is there then.
+ * of them is in one of both is how often it is there then.  One of the future
+ * that canopy_budget_used() has made one of now is another one by that: reading
+ * a file again counts too many rather than too few.
  */
 void canopy_budget_merge(canopy_budget_t *b, const canopy_budget_t *other,
     int64_t now);

@@ -10,7 +10,7 @@
  *     where the clock was never set forward
  *   - the back-offs are kept, unless the clock was set back
  *   - what is refused now is possible at the time that is told
- *   - asking changes nothing
+ *   - asking changes nothing, and what is allowed can be sent
  *
  * Input: the limit, then operations of one byte and their arguments.
  */
@@ -82,6 +82,7 @@ static void fail(world_t *w, unsigned who, int64_t now);
 static void check_next(world_t *w, const canopy_refresh_decision_t *d,
     int64_t now, unsigned refused);
 static void check_spent(const world_t *w, int64_t now, unsigned forced);
+static void check_allowed(const world_t *w, int64_t now, unsigned forced);
 static canopy_refresh_decision_t call(world_t *w, int64_t now,
     unsigned refused);
 static int64_t span(world_t *w);
@@ -301,6 +302,8 @@ ask(world_t *w, unsigned who, int64_t now)
     check(!w->failed || (wide_t) now - w->failed_at >= w->wait);
     check(!w->limited || now >= w->limit_at);
 
+    check_allowed(w, now, 0);
+
     /* not everybody who may does */
     if (!w->exchange[who].live) {
         begin(w, who, now, 0);
@@ -350,6 +353,8 @@ refuse(world_t *w, unsigned who, int64_t now)
           || (wide_t) now - w->refused_at
              >= (w->refusals > 6 ? 60 : 1 << (w->refusals - 1)) * MINUTE
           || now == INT64_MAX);
+
+    check_allowed(w, now, 1);
 
     if (!w->exchange[who].live) {
         begin(w, who, now, 1);
@@ -569,6 +574,20 @@ check_spent(const world_t *w, int64_t now, unsigned forced)
     }
 
     check(n >= w->b->limit || (forced && n_forced >= w->b->limit / 4));
+}
+
+
+static void
+check_allowed(const world_t *w, int64_t now, unsigned forced)
+{
+    canopy_budget_t   b;
+    canopy_refresh_t  e;
+
+    b = *w->b;
+    e = *w->e;
+
+    canopy_refresh_begin(&e, now, MINUTE, forced);
+    check(canopy_refresh_send(&e, &b, now) == 0 || now == INT64_MAX);
 }
 
 

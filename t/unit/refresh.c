@@ -273,7 +273,9 @@ begin(void)
 
     *e = (canopy_refresh_t) { 0 };
     ok(canopy_refresh_decide(e, b, -T).action == FETCH
-       && canopy_refresh_refused(e, b, -T).action == FETCH,
+       && canopy_refresh_refused(e, b, -T).action == FETCH
+       && canopy_refresh_decide(e, b, -5).action == FETCH
+       && canopy_refresh_refused(e, b, -5).action == FETCH,
        "what is not there blocks nothing, before the Epoch too");
 }
 
