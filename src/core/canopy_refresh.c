@@ -250,7 +250,7 @@ canopy_refresh_hold_failures(canopy_refresh_decision_t *d,
 
     most = e->limited ? CANOPY_BUDGET_WINDOW : CANOPY_REFRESH_FAILED;
 
-    if (e->retry > now
+    if (e->retry != 0 && e->retry > now
         && !canopy_refresh_ahead(e->retry, now, most + CANOPY_REFRESH_SKEW))
     {
         canopy_refresh_hold(d, e->retry);
@@ -272,7 +272,7 @@ canopy_refresh_hold_refusals(canopy_refresh_decision_t *d,
         canopy_refresh_hold(d, old);
     }
 
-    if (e->force > now
+    if (e->force != 0 && e->force > now
         && !canopy_refresh_ahead(e->force, now,
                                  CANOPY_REFRESH_FORCED + CANOPY_REFRESH_SKEW))
     {

@@ -37,12 +37,12 @@ typedef struct {
     uint32_t  forced;           /* that one is for a refused token */
 
     uint32_t  failures;         /* in a row */
-    int64_t   retry;            /* no exchange before */
+    int64_t   retry;            /* no exchange before; 0: any time */
     int64_t   limited;          /* the endpoint said so, until then; 0: it
                                    didn't */
 
     uint32_t  refusals;         /* forced exchanges since a token was taken */
-    int64_t   force;            /* no forced exchange before */
+    int64_t   force;            /* no forced exchange before; 0: any time */
 } canopy_refresh_t;
 
 
