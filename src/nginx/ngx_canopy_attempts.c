@@ -66,6 +66,9 @@ ngx_canopy_attempts_start(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
      */
 
     ctx->starting = 1;
+    ctx->ended = 0;
+    ctx->first = NULL;
+    ctx->repeat = NULL;
 
     ngx_canopy_attempts_first(r, ctx);
 
@@ -92,6 +95,8 @@ ngx_canopy_attempts_first(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
         error = CANOPY_ENVIRONMENT_CLOSED;
         goto refused;
     }
+
+    ctx->admitted = ngx_current_msec;
 
     rc = ngx_canopy_attempt(r, ctx, &x);
 
@@ -142,7 +147,13 @@ ngx_canopy_attempts_wait(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 {
     r->connection->log->action = "waiting for a credential";
 
-    if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+    if (r->connection->read->ready) {
+
+        /* it may have left before anybody looked */
+
+        ngx_post_event(r->connection->read, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
         ngx_canopy_attempts_end(r, ctx,
                  ngx_canopy_reply_error(r, ctx, CANOPY_PROXY_INTERNAL_ERROR));
         return;
@@ -213,7 +224,8 @@ ngx_canopy_attempt(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
 
 
 /*
- * Only what is sent counts, and from when it is sent.
+ * Resolving and connecting take their time.  Only what is sent counts for the
+ * rate, and from when it is sent.
  */
 
 static canopy_error_e
@@ -222,6 +234,16 @@ ngx_canopy_attempt_permit(ngx_canopy_exchange_t *x)
     ngx_canopy_ctx_t  *ctx;
 
     ctx = x->data;
+
+    if (ctx->admitted != ngx_current_msec
+        && ngx_canopy_environment_closed(ctx->environment, x->log))
+    {
+        return CANOPY_ENVIRONMENT_CLOSED;
+    }
+
+    if (x->expires <= (double) ngx_time()) {
+        return CANOPY_CREDENTIAL_UNAVAILABLE;
+    }
 
     ctx->retry_after = ngx_canopy_rate_ask(&ctx->environment->rate, 1);
 
@@ -250,7 +272,7 @@ ngx_canopy_attempt_handler(ngx_canopy_exchange_t *x)
         return;
     }
 
-    if (x == ctx->repeat && x->error == CANOPY_RATE_LIMITED) {
+    if (x == ctx->repeat && x->forbidden) {
 
         /* it was not sent: the first one's answer stands */
 

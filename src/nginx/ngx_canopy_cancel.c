@@ -61,6 +61,7 @@ ngx_canopy_cancel_create(ngx_canopy_environment_t *env, ngx_pool_t *pool,
     x->credential.data = p;
     x->credential.len = credential.value.len;
     x->generation = credential.generation;
+    x->expires = credential.expires;
 
     p = ngx_canopy_cancel_append(p, &credential.value);
     p = ngx_canopy_cancel_append(p, x->keepalive

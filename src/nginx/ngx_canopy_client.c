@@ -80,12 +80,13 @@ ngx_canopy_client_token(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
         return ngx_canopy_client_shape(ctx, conf, msg);
     }
 
-    rc = ngx_canopy_client_tag(ctx, conf);
+    /* an OpenSSL without SipHash remembers nothing */
 
-    if (rc == NGX_OK) {
-        rc = ngx_canopy_verdict_find(conf->zone, &ctx->tag, r->pool,
-                                     &ctx->verdict);
-    }
+    ctx->remembered = (ngx_canopy_client_tag(ctx, conf) == NGX_OK);
+
+    rc = ctx->remembered ? ngx_canopy_verdict_find(conf->zone, &ctx->tag,
+                                                   r->pool, &ctx->verdict)
+                         : NGX_DECLINED;
 
     if (rc == NGX_ERROR) {
         return CANOPY_PROXY_INTERNAL_ERROR;
@@ -107,7 +108,7 @@ ngx_canopy_client_token(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
         error = ngx_canopy_client_verify(r, ctx, conf, msg);
     }
 
-    if (error == CANOPY_OK) {
+    if (error == CANOPY_OK && ctx->remembered) {
         ngx_canopy_verdict_put(conf->zone, &ctx->tag, &ctx->verdict);
     }
 
@@ -272,14 +273,15 @@ ngx_canopy_client_rules(ngx_canopy_ctx_t *ctx, ngx_canopy_loc_conf_t *conf,
 
     if (fault != CANOPY_POLICY_OK) {
         *msg = canopy_policy_fault(fault);
-        return (fault == CANOPY_POLICY_MEMORY) ? CANOPY_PROXY_INTERNAL_ERROR
-                                               : CANOPY_TOKEN_CLAIM;
+        return ngx_canopy_client_error(fault);
     }
 
     ctx->verdict.rules[1] = ctx->verdict.rules[0];
     ctx->verdict.rules[0] = env->rules_number;
 
-    ngx_canopy_verdict_put(conf->zone, &ctx->tag, &ctx->verdict);
+    if (ctx->remembered) {
+        ngx_canopy_verdict_put(conf->zone, &ctx->tag, &ctx->verdict);
+    }
 
     return CANOPY_OK;
 }

@@ -247,6 +247,7 @@ ngx_canopy_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_canopy_loc_conf_t *lcf = conf;
 
     ngx_str_t                         *value;
+    ngx_canopy_main_conf_t            *mcf;
     ngx_http_core_loc_conf_t          *clcf;
     ngx_http_compile_complex_value_t   ccv;
 
@@ -259,6 +260,9 @@ ngx_canopy_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (value[1].len == 0) {
         return "needs the name of an environment";
     }
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_canopy_module);
+    mcf->used = 1;
 
     lcf->gateway = 1;
     lcf->pass = value[1];
@@ -400,7 +404,7 @@ ngx_canopy_conf_shared(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    if (mcf->environments.nelts == 0) {
+    if (mcf->environments.nelts == 0 && !mcf->used) {
         return NGX_OK;
     }
 

@@ -21,6 +21,7 @@ typedef struct {
     ngx_array_t                keys;            /* of pointers */
     ngx_canopy_zone_t         *zone;
     X509_STORE                *store;           /* the system's CAs */
+    ngx_flag_t                 used;            /* there is a canopy_pass */
     ngx_canopy_switch_t       *switch_file;     /* NULL: there is none */
     size_t                     zone_size;
     ngx_str_t                  state_path;

@@ -6,6 +6,8 @@
 
 #include "ngx_canopy_environment.h"
 
+#include <math.h>
+
 
 static void ngx_canopy_environment_replaced(ngx_canopy_environment_t *env,
     ngx_log_t *log, ngx_uint_t generation);
@@ -62,6 +64,7 @@ ngx_canopy_environment_credential(ngx_canopy_environment_t *env,
 
         credential->value = grant->token;
         credential->generation = grant->generation;
+        credential->expires = (double) grant->expires / 1000;
         credential->secret = grant->secret->value;
 
     } else {
@@ -75,6 +78,7 @@ ngx_canopy_environment_credential(ngx_canopy_environment_t *env,
 
         credential->value = secret->value;
         credential->generation = secret->generation;
+        credential->expires = secret->expiring ? secret->expires : HUGE_VAL;
     }
 
     if (env->api.generation != credential->generation) {

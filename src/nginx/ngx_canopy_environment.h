@@ -58,6 +58,7 @@ typedef struct {
     ngx_str_t                value;         /* the worker's own copy, of use
                                                until events are handled */
     ngx_uint_t               generation;    /* another value, another number */
+    double                   expires;       /* seconds since the Epoch */
     ngx_str_t                secret;        /* what it was exchanged for, if it
                                                was; likewise */
     time_t                   retry_after;   /* seconds, if there is none */

@@ -53,6 +53,7 @@ struct ngx_canopy_exchange_s {
     canopy_answer_t                 answer;
     u_char                         *body;       /* in the pool */
     size_t                          body_len;
+    unsigned                        forbidden:1;    /* it was not permitted */
     unsigned                        answered:1; /* a complete head has come */
     unsigned                        stale:1;    /* a kept connection that was
                                                    found closed */
@@ -66,6 +67,8 @@ struct ngx_canopy_exchange_s {
     u_char                         *end;        /* of its memory */
     canopy_slice_t                  credential; /* a part of it */
     ngx_uint_t                      generation; /* of the credential */
+    double                          expires;    /* it does, seconds since the
+                                                   Epoch */
 
     /* its own */
 

@@ -45,10 +45,7 @@ static u_char *ngx_canopy_fetch_log(ngx_log_t *log, u_char *buf, size_t len);
 void
 ngx_canopy_fetch_start(ngx_canopy_grant_t *grant)
 {
-    int64_t              until;
     ngx_canopy_fetch_t  *fetch;
-
-    until = grant->shared->refresh.until;
 
     /* somebody else's token, say the one of an nginx that is being replaced */
 
@@ -62,12 +59,12 @@ ngx_canopy_fetch_start(ngx_canopy_grant_t *grant)
     fetch = ngx_canopy_fetch_create(grant);
 
     if (fetch == NULL) {
-        ngx_canopy_fetch_failed(grant, until, 0, 0);
+        ngx_canopy_fetch_failed(grant, grant->until, 0, 0);
         ngx_canopy_grant_fetched(grant);
         return;
     }
 
-    fetch->until = until;
+    fetch->until = grant->until;
     grant->fetch = fetch;
 
     ngx_add_timer(&fetch->deadline, grant->timeout);
@@ -334,7 +331,7 @@ ngx_canopy_fetch_succeeded(ngx_canopy_fetch_t *fetch,
     ngx_canopy_zone_put(shared, answer->token);
 
     canopy_refresh_succeeded(&shared->refresh, fetch->sent, answer->lifetime,
-                             (uint32_t) ngx_random());
+                             (uint32_t) ngx_random() << 1);
 
     ngx_canopy_zone_unlock(grant->shpool);
 
@@ -370,7 +367,7 @@ ngx_canopy_fetch_failed(ngx_canopy_grant_t *grant, int64_t until,
 
     if (shared->until == until) {
         canopy_refresh_failed(shared, ngx_canopy_grant_now(), sent, refresh,
-                              (uint32_t) ngx_random());
+                              (uint32_t) ngx_random() << 1);
     }
 
     ngx_canopy_zone_unlock(grant->shpool);

@@ -72,7 +72,7 @@ ngx_canopy_grant_token(ngx_canopy_grant_t *grant, time_t *retry_after)
     /* renewing ahead of time is not the requests' business */
 
     if (grant->generation && grant->generation == grant->shared->version
-        && now < grant->expires)
+        && now < grant->shared->refresh.expires)
     {
         return NGX_OK;
     }
@@ -122,7 +122,15 @@ ngx_canopy_grant_look(ngx_canopy_grant_t *grant, int64_t now)
     if (decision.action == CANOPY_REFRESH_FETCH
         || decision.action == CANOPY_REFRESH_RENEW)
     {
-        ngx_canopy_grant_begin(grant, now, 0);
+        if (grant->fetch == NULL) {
+            ngx_canopy_grant_begin(grant, now, 0);
+
+        } else if (decision.action == CANOPY_REFRESH_FETCH) {
+
+            /* the clock was set: the one under way is still that */
+
+            decision.action = CANOPY_REFRESH_WAIT;
+        }
     }
 
     spent = (decision.spent && !grant->budget->spent);
@@ -175,9 +183,15 @@ ngx_canopy_grant_prepare(ngx_canopy_grant_t *grant, int64_t now)
         }
     }
 
-    if (ngx_canopy_grant_newer(&grant->secret->file.id.ctime, &shared->secret)) {
-        shared->secret = grant->secret->file.id.ctime;
-        canopy_refresh_new_secret(&shared->refresh);
+    if (grant->seen != grant->secret->generation) {
+        grant->seen = grant->secret->generation;
+
+        if (ngx_canopy_grant_newer(&grant->secret->file.id.ctime,
+                                   &shared->secret))
+        {
+            shared->secret = grant->secret->file.id.ctime;
+            canopy_refresh_new_secret(&shared->refresh);
+        }
     }
 
     ngx_canopy_grant_copy(grant);
@@ -240,9 +254,13 @@ static void
 ngx_canopy_grant_begin(ngx_canopy_grant_t *grant, int64_t now,
     ngx_uint_t forced)
 {
-    canopy_refresh_begin(&grant->shared->refresh, now, grant->timeout, forced);
+    /* the exchange ends before others take it for given up */
+
+    canopy_refresh_begin(&grant->shared->refresh, now,
+                         grant->timeout + NGX_CANOPY_GRANT_SOON, forced);
 
     grant->shared->owner = ngx_pid;
+    grant->until = grant->shared->refresh.until;
 
     /* whoever asks must not be called back before it has its answer */
 
@@ -293,7 +311,7 @@ ngx_canopy_grant_refused(ngx_canopy_grant_t *grant, ngx_uint_t generation)
     decision = canopy_refresh_refused(&grant->shared->refresh,
                                       &grant->budget->budget, now);
 
-    if (decision.action == CANOPY_REFRESH_FETCH) {
+    if (decision.action == CANOPY_REFRESH_FETCH && grant->fetch == NULL) {
         ngx_canopy_grant_begin(grant, now, 1);
     }
 
@@ -427,7 +445,7 @@ ngx_canopy_grant_wake(ngx_canopy_grant_t *grant)
     ngx_canopy_zone_lock(grant->shpool);
 
     ngx_canopy_grant_prepare(grant, now);
-    ended = (grant->shared->refresh.until <= now);
+    ended = (grant->shared->refresh.until <= now && grant->fetch == NULL);
 
     ngx_canopy_zone_unlock(grant->shpool);
 

@@ -75,6 +75,8 @@ typedef struct {
     unsigned                   expired:1;   /* said in the log */
 
     ngx_canopy_fetch_t        *fetch;       /* the exchange under way here */
+    int64_t                    until;       /* its name in the zone */
+    ngx_uint_t                 seen;        /* generation of the secret */
     ngx_event_t                start;       /* it is to begin */
     ngx_event_t                renew;       /* looks ahead */
     ngx_event_t                poll;        /* looks after those who wait */

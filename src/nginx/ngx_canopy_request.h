@@ -39,6 +39,7 @@ typedef struct {
     const char                *checked_msg;
     ngx_canopy_verdict_tag_t   tag;
     ngx_canopy_verdict_t       verdict;
+    unsigned                   remembered:1;    /* there is a tag */
 
     /* not to be seen in anything that the upstream makes us say */
 
@@ -50,6 +51,7 @@ typedef struct {
     ngx_event_t                deadline;
     ngx_canopy_grant_waiter_t  waiter;
     time_t                     retry_after;     /* seconds; 0: not known */
+    ngx_msec_t                 admitted;        /* when it was last checked */
     ngx_int_t                  rc;              /* once ended is set */
     unsigned                   starting:1;
     unsigned                   ended:1;

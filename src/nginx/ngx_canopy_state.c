@@ -110,6 +110,9 @@ ngx_canopy_state_put(ngx_canopy_grant_t *grant, canopy_state_token_t *token)
     refresh->obtained = token->refresh.obtained;
     refresh->expires = token->refresh.expires;
     refresh->renew = token->refresh.renew;
+    refresh->failures = 0;
+    refresh->retry = 0;
+    refresh->limited = 0;
 }
 
 

@@ -40,6 +40,7 @@ ngx_canopy_transfer(ngx_canopy_exchange_t *x)
     error = x->permit ? x->permit(x) : CANOPY_OK;
 
     if (error != CANOPY_OK) {
+        x->forbidden = 1;
         ngx_canopy_exchange_finish(x, error);
         return;
     }
