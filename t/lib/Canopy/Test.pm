@@ -137,6 +137,7 @@ sub expand ($t, $text, $error_log) {
         $t->{module} ? 'load_module %%MODULE%%;' : (),
         'daemon on;', 'master_process on;', "worker_processes $t->{workers};",
         defined $owner ? 'user www-data;' : (),
+        (map { "env $_;" } grep { defined $ENV{$_} } qw(ASAN_OPTIONS UBSAN_OPTIONS)),      # for a new binary
         $error_log eq 'error.log' ? 'pid %%DIR%%/nginx.pid;' : 'pid %%DIR%%/conf-test.pid;',
         "error_log %%DIR%%/$error_log $t->{log_level};",
         "events { worker_connections $t->{worker_connections}; }";
