@@ -183,7 +183,10 @@ ngx_canopy_verdict_put(ngx_canopy_zone_t *zone, ngx_canopy_verdict_tag_t *tag,
         node->rules[1] = verdict->rules[1];
         node->len = verdict->client.len;
 
-        ngx_memcpy(node->client, verdict->client.data, verdict->client.len);
+        if (verdict->client.len) {
+            ngx_memcpy(node->client, verdict->client.data,
+                       verdict->client.len);
+        }
 
         ngx_rbtree_insert(&sh->tree, &node->node);
         ngx_queue_insert_head(&sh->verdicts, &node->queue);
