@@ -79,7 +79,7 @@ $auth->answers_at('/shared', { status => 503 });
 set_conf(qw(one two another));
 $t->start;
 ok($t->wait_for(sub { $auth->count('/shared') >= 3 }), 'three environments fetch a token');
-sleep 2.5;
+sleep 2;
 my %by_client;
 $by_client{$_->{asked}{client_id}}++ for $auth->exchanges('/shared');
 is_deeply(\%by_client, { 'client-1' => 2, 'client-2' => 2 }, 'failed exchanges count; two environments share their budget');
@@ -106,7 +106,7 @@ $t->reload;
 cancel($_) for qw(one two another);
 kill_worker($t) for 1, 2;
 cancel($_) for qw(one two another);
-$auth->made(4, 'a flood, a reload, two killed workers: nothing more is spent', '/shared', 1);
+$auth->made(4, 'a flood, a reload, two killed workers: nothing more is spent', '/shared', 0.6);
 
 # as if both had been sent in the same millisecond
 restart($t, sub {
@@ -119,7 +119,7 @@ crash($t);
 cancel($_) for qw(one two another);
 upgrade($t);
 cancel($_) for qw(one two another);
-$auth->made(4, 'a restart, a crash of it all, a new binary: nothing more is spent', '/shared', 1);
+$auth->made(4, 'a restart, a crash of it all, a new binary: nothing more is spent', '/shared', 0.6);
 is(noted(), '2 2', 'the state directory knows of all');
 
 $budget{shared} = 3;
@@ -134,7 +134,7 @@ $auth->made(6, 'one for each', '/shared', 0.5);
 is(facts(cancel($_)), $unavailable, "$_: the other one has none") for keys %left, keys %left;
 my $told = told('one') + told('two');
 $t->reload;
-sleep 1.5;
+sleep 1.2;
 cancel($_) for qw(one two);
 is(told('one') + told('two'), $told, 'the operator is not told again and again, though one of them has a token');
 
@@ -147,14 +147,14 @@ for my $round (1 .. 8) {
     $t->wait_for(sub { $auth->count('/loop') >= $round }) if $round <= $budget{loop};
     kill_worker($t) for 1, 2;
 }
-$auth->made($budget{loop}, 'workers that die in every exchange do not pass the budget', '/loop', 1);
+$auth->made($budget{loop}, 'workers that die in every exchange do not pass the budget', '/loop', 0.6);
 ok(told('loop'), 'the operator is told');
 
 for my $round (1 .. 5) {
     crash($t);
     $t->wait_for(sub { $auth->count('/single') > $round }) if $round < $budget{single};
 }
-$auth->made($budget{single}, 'nor does all of nginx', '/single', 1);
+$auth->made($budget{single}, 'nor does all of nginx', '/single', 0.6);
 is(facts(cancel($_)), $unavailable, "$_: no token") for qw(single loop);
 
 # ---------------------------------------------------------------------------------------------------- a rolling window

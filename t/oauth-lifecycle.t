@@ -159,7 +159,7 @@ for my $name (@names) {
     is(join(' ', (tokens_of($name))[-4 .. -1]), join(' ', ($last) x 4), "$name: it is the same token");
 }
 
-$auth->answers_at('/quits', { delay => 2 }, {});
+$auth->answers_at('/quits', { delay => 1 }, {});
 set_conf('2m', '%%DIR%%/state', @names, 'quits');
 $t->reload;
 ok($t->wait_for(sub { $auth->count('/quits') }), 'one more environment: its exchange is under way');
