@@ -13,7 +13,7 @@ use MIME::Base64 qw(encode_base64url);
 
 # the program of the unit tests looks at them, and its TAP is ours
 
-my $program = 'build/unit/signature';
+my $program = 'build/unit/forgery';
 local $ENV{MAKEFLAGS};
 system('make', '-s', $program) == 0 or die "$program can't be built\n";
 

@@ -371,7 +371,8 @@ texts(void)
            c->fault ? c->fault : "a set");
     }
 
-    ok(jose_reads(SET(OCT) "\0", sizeof(SET(OCT)), NEITHER "line 1, column 118"),
+    ok(jose_reads(SET(OCT) "\0", sizeof(SET(OCT)),
+                  NEITHER "line 1, column 118"),
        "a NUL behind the object");
 
     canopy_jwks_free(NULL);
@@ -461,8 +462,8 @@ rsa_case(size_t bits, const char *e, const char *fault)
     jose_base64url(bytes, len, n);
     sprintf(text, SET("{\"kty\":\"RSA\",\"n\":\"%s\",\"e\":\"%s\"}"), n, e);
 
-    ok(jose_reads(text, strlen(text), fault), "RSA, %zu bits, e %.20s: %s", bits,
-       e, fault ? fault : "a key");
+    ok(jose_reads(text, strlen(text), fault), "RSA, %zu bits, e %.20s: %s",
+       bits, e, fault ? fault : "a key");
 
     free(bytes);
     free(n);
@@ -501,7 +502,8 @@ oct_sizes(void)
             sprintf(fault, "keys[0]: \"k\" is shorter than %zu bytes",
                     table[i].least);
 
-            ok(jose_reads(text, strlen(text), len < table[i].least ? fault : NULL),
+            ok(jose_reads(text, strlen(text),
+                          len < table[i].least ? fault : NULL),
                "oct%s of %zu bytes", table[i].more, len);
         }
     }

@@ -191,7 +191,8 @@ pem_other(void)
 
     memcpy(twice, text, (size_t) len);
     twice[60] = '!';
-    ok(jose_reads(twice, (size_t) len, "PEM: it is damaged"), "PEM, a character");
+    ok(jose_reads(twice, (size_t) len, "PEM: it is damaged"),
+       "PEM, a character");
 
     memcpy(twice, text, (size_t) len);
     memmove(twice + 22, twice + 21, (size_t) len - 21);
@@ -273,7 +274,8 @@ sizes(void)
     memcpy(text, SET(OCT), sizeof(SET(OCT)) - 1);
 
     ok(jose_reads(text, CANOPY_JWKS_MAX, NULL), "the longest set");
-    ok(jose_reads(text, CANOPY_JWKS_MAX + 1, "it is longer than 1048576 bytes"),
+    ok(jose_reads(text, CANOPY_JWKS_MAX + 1,
+                  "it is longer than 1048576 bytes"),
        "a longer one");
 
     /* jansson's own limit of depth is what ends it */
