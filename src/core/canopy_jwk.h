@@ -55,7 +55,8 @@ typedef enum {
                                        4.1.11), or a "b64" other than true
                                        (RFC 7797) */
     CANOPY_SIGNATURE_KEY,           /* no key fits the kid and the alg */
-    CANOPY_SIGNATURE_INVALID,
+    CANOPY_SIGNATURE_INVALID,       /* or OpenSSL had no memory in the midst
+                                       of it */
     CANOPY_SIGNATURE_MEMORY
 } canopy_signature_e;
 

@@ -3,7 +3,7 @@
  * end.  base64url is decoded as OpenSSL decodes the same in base64, into
  * exactly as much memory as the result needs; a text that has a character out
  * of the alphabet or a length no coding has is refused, decoded or only
- * checked.
+ * checked; strictly, so is one that OpenSSL would not have written.
  *
  * Input: the value of an Authorization field, and a text in base64url.
  */
@@ -19,6 +19,8 @@
 static void check_bearer(canopy_slice_t value);
 static void check_base64url(canopy_slice_t text);
 static int oracle(canopy_slice_t text, unsigned char *dst);
+static int is_canonical(canopy_slice_t text, const unsigned char *decoded,
+    int n);
 
 
 int
@@ -100,7 +102,14 @@ check_base64url(canopy_slice_t text)
     if (n != -1) {
         check((size_t) n == size);
         check(size == 0 || memcmp(dst.data, oracle_dst, size) == 0);
+
+        if (!is_canonical(text, oracle_dst, want)) {
+            want = -1;
+        }
     }
+
+    check(canopy_base64url_strict(text, NULL) == want);
+    check(canopy_base64url_strict(text, (uint8_t *) dst.data) == want);
 
     fuzz_free(dst);
     free(oracle_dst);
@@ -145,4 +154,29 @@ oracle(canopy_slice_t text, unsigned char *dst)
     free(src);
 
     return n - (int) pad;
+}
+
+
+static int
+is_canonical(canopy_slice_t text, const unsigned char *decoded, int n)
+{
+    int             same;
+    unsigned char  *again, last;
+
+    if (text.len == 0) {
+        return 1;
+    }
+
+    again = malloc(text.len + 8);
+    check(again != NULL);
+
+    EVP_EncodeBlock(again, decoded, n);
+
+    last = again[text.len - 1];
+    last = last == '+' ? '-' : last == '/' ? '_' : last;
+    same = last == text.data[text.len - 1];
+
+    free(again);
+
+    return same;
 }
