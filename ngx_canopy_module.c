@@ -15,11 +15,13 @@
 #include "ngx_canopy_grant_conf.h"
 #include "ngx_canopy_switch.h"
 #include "ngx_canopy_variables.h"
+#include "ngx_canopy_verdict.h"
 
 
 static ngx_int_t ngx_canopy_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_canopy_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_canopy_init_process(ngx_cycle_t *cycle);
+static void ngx_canopy_exit_process(ngx_cycle_t *cycle);
 
 
 static ngx_command_t  ngx_canopy_commands[] = {
@@ -116,7 +118,7 @@ ngx_module_t  ngx_canopy_module = {
     ngx_canopy_init_process,               /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_canopy_exit_process,               /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -418,4 +420,11 @@ ngx_canopy_init_process(ngx_cycle_t *cycle)
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_canopy_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_canopy_verdict_exit_process();
 }

@@ -25,16 +25,21 @@ static void ngx_canopy_verdict_free(ngx_canopy_zone_t *zone,
     ngx_canopy_verdict_node_t *node);
 
 
+static EVP_MAC_CTX  *ngx_canopy_verdict_mac;
+
+
 ngx_int_t
 ngx_canopy_verdict_tag(ngx_canopy_zone_t *zone, ngx_str_t *by,
     canopy_slice_t token, ngx_canopy_verdict_tag_t *tag)
 {
-    size_t      len;
-    EVP_MAC    *mac;
-    OSSL_PARAM  params[2];
+    size_t        len;
+    EVP_MAC      *mac;
+    OSSL_PARAM    params[2];
+    EVP_MAC_CTX  *ctx;
 
-    static size_t        size = sizeof(ngx_canopy_verdict_tag_t);
-    static EVP_MAC_CTX  *ctx;
+    static size_t  size = sizeof(ngx_canopy_verdict_tag_t);
+
+    ctx = ngx_canopy_verdict_mac;
 
     /* once for each process: fetching costs more than hashing */
 
@@ -56,9 +61,10 @@ ngx_canopy_verdict_tag(ngx_canopy_zone_t *zone, ngx_str_t *by,
 
         if (EVP_MAC_CTX_set_params(ctx, params) != 1) {
             EVP_MAC_CTX_free(ctx);
-            ctx = NULL;
             return NGX_ERROR;
         }
+
+        ngx_canopy_verdict_mac = ctx;
     }
 
     if (EVP_MAC_init(ctx, zone->sh->key, NGX_CANOPY_ZONE_KEY, NULL) != 1
@@ -71,6 +77,14 @@ ngx_canopy_verdict_tag(ngx_canopy_zone_t *zone, ngx_str_t *by,
     }
 
     return NGX_OK;
+}
+
+
+void
+ngx_canopy_verdict_exit_process(void)
+{
+    EVP_MAC_CTX_free(ngx_canopy_verdict_mac);
+    ngx_canopy_verdict_mac = NULL;
 }
 
 

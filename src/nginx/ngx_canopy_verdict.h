@@ -42,6 +42,11 @@ ngx_int_t ngx_canopy_verdict_tag(ngx_canopy_zone_t *zone, ngx_str_t *by,
     canopy_slice_t token, ngx_canopy_verdict_tag_t *tag);
 
 /*
+ * The worker leaves.
+ */
+void ngx_canopy_verdict_exit_process(void);
+
+/*
  * Out:     *verdict; its client is in the pool.
  * Returns  NGX_OK; NGX_DECLINED if nothing is remembered; NGX_ERROR if there is
  *          no memory.
