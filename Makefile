@@ -33,6 +33,10 @@ CHECKED := $(patsubst t/unit/%.c,$(BUILD)/checked/%,\
              $(filter-out t/unit/jansson.c,$(wildcard t/unit/*.c)))
 TESTS   ?= $(sort $(wildcard t/*.t))
 
+# these measure time or memory, which sanitizers change, or run no nginx
+MEASURING := $(wildcard t/load-*.t t/harness*.t t/jose.t t/canary*.t) \
+             t/oauth-wiped.t
+
 PACKAGES := gcc make nginx nginx-dev libjansson-dev libssl-dev \
             clang libclang-rt-dev dpkg-dev ca-certificates openssl perl \
             python3-fastapi python3-uvicorn libio-socket-ssl-perl \
@@ -110,7 +114,7 @@ soak: $(MODULE) | need-test
 
 sanitize: $(CHECKED) | need-build need-test
 	ASAN_OPTIONS=detect_leaks=1 prove $(CHECKED)
-	t/sanitize $(BUILD)/sanitize $(TESTS)
+	t/sanitize $(BUILD)/sanitize $(filter-out $(MEASURING),$(TESTS))
 
 valgrind: $(MODULE) | need-test need-valgrind
 	prove -I t/lib t/valgrind/requests.t
