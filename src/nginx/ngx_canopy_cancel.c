@@ -75,7 +75,9 @@ ngx_canopy_cancel_create(ngx_canopy_environment_t *env, ngx_pool_t *pool,
     secret->data = p;
     secret->len = credential.secret.len;
 
-    (void) ngx_canopy_cancel_append(p, &credential.secret);
+    if (credential.secret.len) {
+        (void) ngx_canopy_cancel_append(p, &credential.secret);
+    }
 
     *exchange = x;
 
