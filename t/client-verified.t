@@ -69,6 +69,12 @@ sub bad ($name, $type, $token, @prefix) {
         request($token, @prefix));
 }
 
+# a request's line comes behind its answer
+sub lines () {
+    sleep 1;
+    return map { JSON::PP->new->utf8->decode($_) } split /\n/, $t->read('clients.json');
+}
+
 # ------------------------------------------------------------------------------------------------------- signatures
 
 good($_, by($key{$_})) for sort keys %key;
@@ -120,7 +126,7 @@ bad('three seconds later', 'token_expired', $brief, '/strict');
 
 # Without keys a shape is enough, and nobody is known by it.
 good('without keys', $t->client_token, '/plain');
-my @lines = map { JSON::PP->new->utf8->decode($_) } split /\n/, $t->read('clients.json');
+my @lines = lines();
 is($lines[-1]{sub}, '', 'a client that is not verified has no name');
 is($lines[0]{sub}, 'client-1', 'one that is has one');
 is_deeply([grep { $_->{error} =~ /^token_/ && $_->{sub} ne '' } @lines], [], 'nobody has a name by a token that was refused');
@@ -130,7 +136,7 @@ is_deeply([grep { $_->{error} =~ /^token_/ && $_->{sub} ne '' } @lines], [], 'no
 $t->request(request(by($key{ES256}, sub => "a\"b\n{\x{1}", jti => 1)));
 $t->request(request(by($key{ES256}, sub => 'x' x 300)));
 $t->request(request(by($key{ES256}, sub => qq(mission "ops" \\ \x{e9}))));
-@lines = map { JSON::PP->new->utf8->decode($_) } split /\n/, $t->read('clients.json');
+@lines = lines();
 is_deeply([map { $_->{sub} } @lines[-3 .. -1]], ['', '', qq(mission "ops" \\ \x{e9})],
           'a name of control characters or of more than 256 bytes is none, others are as they are');
 
