@@ -6,7 +6,7 @@
 #   make demo       the same, shows four answers and ends
 #   make test       all tests
 #   make sanitize   all tests under ASan and UBSan
-#   make soak       the tests under load at full length, half an hour
+#   make soak       the tests under load at full length, twenty minutes
 #   make valgrind   requests and reloads under valgrind, some minutes
 #   make fuzz       each parser for a minute (SECONDS=60)
 #   make torture    ten minutes of cancels through random faults, reloads and

@@ -23,7 +23,7 @@ $dns->set('silent.canopy.test', silent => 1);
 
 $t->secret('token', 'valgrind-upstream-credential');
 $t->secret('renewed', 'valgrind-credential-0');
-$t->secret('expired', Canopy::Client::jwt(exp => 1));
+$t->secret('expired', Canopy::Client::jwt(exp => 1, sub => 'gateway'));
 $t->write('closed', '');
 $t->write('page.html', "a page\n");
 

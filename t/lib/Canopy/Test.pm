@@ -53,11 +53,15 @@ my $sandbox_app = abs_path(dirname(__FILE__) . '/../../sandbox/app.py');
 my $owner = $> == 0 ? getpwnam('www-data') : undef;
 my @tests;
 
+require Canopy::Valgrind if $ENV{CANOPY_TEST_VALGRIND};
+
 # ---------------------------------------------------------------------------------------------- directory and files
 
 # Options: workers (1), worker_connections (512), log_level (debug), module => 0 (nginx without the module), http_port
 # ('http': the port name requests go to), slowness (1: how much more time nginx needs to start and end).
 sub new ($class, %opt) {
+    return Canopy::Valgrind->new(%opt) if $class eq __PACKAGE__ && $ENV{CANOPY_TEST_VALGRIND} && ($opt{module} // 1);
+
     my $t = bless {
         workers => 1, worker_connections => 512, log_level => 'debug', module => 1, http_port => 'http', slowness => 1, %opt,
         pid => $$, dir => File::Temp::tempdir('canopy-test-XXXXXXXX', TMPDIR => 1),
@@ -208,7 +212,7 @@ sub dump ($t) { return $t->_nginx('nginx.conf', 'conf-test.log', '-T') }
 
 # All that nginx prints is kept in a log of its own, so that secrets are looked for there as well.
 sub _nginx ($t, $conf, $error_log, @options) {
-    my $nginx = $ENV{CANOPY_NGINX} // '/usr/sbin/nginx';
+    my $nginx = $t->{nginx} // $ENV{CANOPY_NGINX} // '/usr/sbin/nginx';
     my ($status, $output) = run($nginx, '-p', $t->{dir}, '-c', $t->path($conf), '-e', $t->path($error_log), @options);
     $t->append('output.log', $output);
     return ($status, $output);

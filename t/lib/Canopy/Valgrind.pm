@@ -5,6 +5,8 @@ package Canopy::Valgrind;
 #     my $t = Canopy::Valgrind->new;
 #     ...
 #     $t->done;       # fails on an access to memory that is not right, and on memory that nobody has freed
+#
+# With CANOPY_TEST_VALGRIND=1 every Canopy::Test is one.
 
 use v5.36;
 use parent 'Canopy::Test';
@@ -18,11 +20,11 @@ use Canopy::Process qw(alive title);
 my $suppressions = abs_path(dirname(__FILE__) . '/../../valgrind/nginx.supp');
 
 sub new ($class, %opt) {
-    my $t = Canopy::Test::new($class, slowness => 10, log_level => 'info', %opt);
+    my $t = Canopy::Test::new($class, slowness => 10, %opt);
     my $nginx = $ENV{CANOPY_NGINX} // '/usr/sbin/nginx';
 
     # a module is unloaded before leaks are looked for
-    $ENV{CANOPY_NGINX} = $t->write('nginx', <<"EOS", 0755);
+    $t->{nginx} = $t->write('nginx', <<"EOS", 0755);
 #!/bin/sh
 exec valgrind --leak-check=full --show-leak-kinds=all --track-origins=yes --keep-debuginfo=yes --num-callers=40 \\
     --suppressions=$suppressions --log-file=$t->{dir}/valgrind.%p.log $nginx "\$@"
