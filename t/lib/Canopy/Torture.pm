@@ -59,7 +59,7 @@ http {
         keepalive_timeout 1s;
         ssl_trusted_certificate %%DIR%%/ca.pem;
     }
-    log_format truth '$http_x_request_id $canopy_task_id $status $canopy_outcome $request_time $upstream_connect_time';
+    log_format truth '$http_x_request_id $canopy_task_id $status $canopy_outcome $request_time "$upstream_connect_time" $upstream_bytes_sent';
     server {
         listen 127.0.0.1:%%PORT_http%%;
         access_log            %%DIR%%/truth.log truth;
@@ -310,9 +310,11 @@ sub _judge ($self) {
 sub _lines ($self) {
     my %lines;
     for my $line (split /\n/, $self->{t}->read('truth.log')) {
-        my ($request, $task, $status, $outcome, $time, $connected) = split / /, $line, 6;
-        my $sent = () = $connected =~ /[\d.]+/g;
-        push $lines{$request}->@*, { task => $task, status => $status, outcome => $outcome, time => $time, sent => $sent };
+        my ($request, $task, $status, $outcome, $time, $connected, $bytes) = $line =~ /^(\S+) (\S+) (\S+) (\S+) (\S+) "([^"]*)" (.*)/;
+        my $reached = () = $connected =~ /[\d.]+/g;
+        my $sent = () = $bytes =~ /[1-9]\d*/g;
+        push $lines{$request}->@*,
+            { task => $task, status => $status, outcome => $outcome, time => $time, reached => $reached, sent => $sent };
     }
     return \%lines;
 }

@@ -6,8 +6,8 @@ package Canopy::Verdict;
 #     my $verdict = Canopy::Verdict->new(truth => $truth, kills => [[$before, $after], ...], patience => 1.4);
 #     my @lies = $verdict->on($cancel, $visit, \@lines);       # sentences, for each cancel of the run
 #
-# truth: of Canopy::Faults; cancel: of Canopy::Cancels; visit: of Canopy::Crowd. A line: {task, status, outcome, sent (to so many
-# addresses), time}. patience: what took longer may have run into a timeout.
+# truth: of Canopy::Faults; cancel: of Canopy::Cancels; visit: of Canopy::Crowd. A line: {task, status, outcome, reached (so many
+# connections), sent (over so many of them), time}. patience: what took longer may have run into a timeout.
 
 use v5.36;
 
@@ -31,7 +31,7 @@ sub on ($self, $cancel, $visit, $lines) {
     my $killed = $self->_killed($visit->{began}, $visit->{ended} + ($cancel->{left} ? AFTER : $visit->{answer} ? LOGGED : 0));
 
     # copies that broke on their way, which the gateway knows of and the upstream does not; or nobody knows who was in time
-    my $unseen = @$lines ? grep { $_->{sent} > @$copies } @$lines : $killed;
+    my $unseen = @$lines ? grep { $_->{reached} > @$copies } @$lines : $killed;
     my $slow = grep { $_ > $self->{patience} } $took, map { $_->{time} } @$lines;
     my %lenient = (unseen => $unseen || $slow ? 1 : 0);
 
