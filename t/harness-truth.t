@@ -47,7 +47,7 @@ sub verdict (%case) {
     my $copies = $case{copies} // copies({});
     my $answer = exists $case{answer} ? $case{answer} : answer(204, 'accepted');
     my ($status, $word) = $answer ? ($answer->status, $answer->header('Canopy-Outcome')) : (499, 'unknown');
-    my %line = (task => $id, status => $status, outcome => $word, sent => scalar @$copies, time => 0.01, ($case{line} // {})->%*);
+    my %line = (task => $id, status => $status, outcome => $word, reached => scalar @$copies, sent => scalar @$copies, time => 0.01, ($case{line} // {})->%*);
 
     $judge = Canopy::Verdict->new(truth => { $id => $copies }, kills => $case{kills} // [], patience => 1);
     return $judge->on(
@@ -70,7 +70,8 @@ my @true = (
     ['a kept connection, closed',   copies => copies(\%stale, {})],
     ['the same, then refused',      copies => copies(\%stale, \%refusal), answer => answer(422, 'unknown')],
     ['another credential',          copies => copies({ %refusal, status => 401 }, { credential => 'b' })],
-    ['a copy nobody saw',           copies => copies(\%refusal), line => { sent => 2 }, answer => answer(422, 'unknown')],
+    ['connected, nothing sent',     copies => [], answer => answer(503, 'not-sent'), line => { reached => 1 }],
+    ['a copy nobody saw',           copies => copies(\%refusal), line => { reached => 2, sent => 2 }, answer => answer(422, 'unknown')],
     ['a timeout',                   line => { time => 1.5 }, @unknown],
     ['a client that is slow',       visit => { ended => 102 }, @unknown],
     ['gone',                        cancel => { left => 1 }, @away, line => { outcome => 'accepted' }],
@@ -97,7 +98,8 @@ my @lies = (
     ['rejected, but accepted',      qr/told 422 rejected: "rejected" is not true/, @rejected],
     ['rejected, but not answered',  qr/told 422 rejected: "rejected" is not true/, copies => copies(\%silent), @rejected],
     ['rejected, one not answered',  qr/told 422 rejected: "rejected" is not true/, copies => copies(\%stale, \%refusal), @rejected],
-    ['rejected, one nobody saw',    qr/it was sent 2 times/, copies => copies(\%refusal), line => { sent => 2 }, @rejected],
+    ['rejected, one nobody saw',    qr/it was sent 2 times/, copies => copies(\%refusal), line => { reached => 2, sent => 2 }, @rejected],
+    ['not sent, nobody saw it',     qr/it was sent 1 times/, copies => [], answer => answer(502, 'not-sent'), line => { reached => 1, sent => 1 }],
     ['not sent, but it came',       qr/"not-sent" is not true/, copies => copies(\%silent), answer => answer(502, 'not-sent')],
     ['not sent, but it began to',   qr/"not-sent" is not true/, copies => copies({ %silent, received => 'part' }), answer => answer(502, 'not-sent')],
     ['denied, but it came',         qr/"denied" is not true/, answer => answer(401, 'denied'), cancel => { refused => 1 }],
@@ -122,7 +124,7 @@ my @lies = (
     ['logged with another status',  qr/told 204 accepted: logged 200 accepted/, line => { status => 200 }],
     ['gone, logged otherwise',      qr/logged 499 rejected: "rejected" is not true/, cancel => { left => 1 }, @away, line => { outcome => 'rejected' }],
     ['another task in the log',     qr/the task is 0/, line => { task => '0' }],
-    ['twice in the log',            qr/2 lines/, lines => [({ task => $id, status => 204, outcome => 'accepted', sent => 1, time => 0 }) x 2]],
+    ['twice in the log',            qr/2 lines/, lines => [({ task => $id, status => 204, outcome => 'accepted', reached => 1, sent => 1, time => 0 }) x 2]],
     ['not in the log',              qr/no line in the log/, lines => []],
     ['not in the log, killed later', qr/no line in the log/, lines => [], kills => [[102, 102]]],
     ['gone, not in the log',        qr/no line in the log/, cancel => { left => 1 }, @away, lines => []],

@@ -161,7 +161,7 @@ canopy_outcome(const canopy_copies_t *copies, unsigned status)
     }
 
     if (copies->last == CANOPY_NOT_SENT
-        && status != 0 && status != 429 && status < 500)
+        && status != 0 && status != 429 && status != 499 && status < 500)
     {
         return CANOPY_DENIED;
     }

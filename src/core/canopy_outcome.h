@@ -55,7 +55,8 @@ void canopy_copies_answered(canopy_copies_t *copies, canopy_outcome_e effect);
  * answer said; if no copy went out, denied with a status that tells the client
  * to mend its request (all but 429 and 5xx), or not-sent.
  *
- * In:      status, of the answer to the client; 0 if there is none.
+ * In:      status, of the answer to the client; 0 if there is none; 499, as
+ *          nginx has it, if the client did not wait for one.
  */
 canopy_outcome_e canopy_outcome(const canopy_copies_t *copies,
     unsigned status);

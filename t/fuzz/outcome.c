@@ -242,7 +242,7 @@ rule(const seen_e *seen, size_t n, unsigned status)
         return seen[n - 1] == SEEN_ACCEPTED ? "accepted" : "rejected";
     }
 
-    return status == 0 || status == 429 || status >= 500 ? "not-sent"
+    return status == 0 || status == 429 || status == 499 || status >= 500 ? "not-sent"
                                                          : "denied";
 }
 

@@ -25,6 +25,7 @@ static const copies_case_t  copies_cases[] = {
     { "", 301, "denied" },
     { "", 200, "denied" },
     { "", 429, "not-sent" },
+    { "", 499, "not-sent" },
     { "", 500, "not-sent" },
     { "", 502, "not-sent" },
     { "", 503, "not-sent" },
