@@ -310,7 +310,7 @@ sub _judge ($self) {
 sub _lines ($self) {
     my %lines;
     for my $line (split /\n/, $self->{t}->read('truth.log')) {
-        my ($request, $task, $status, $outcome, $time, $connected, $bytes) = $line =~ /^(\S+) (\S+) (\S+) (\S+) (\S+) "([^"]*)" (.*)/;
+        my ($request, $task, $status, $outcome, $time, $connected, $bytes) = $line =~ /^(\S*) (\S*) (\S*) (\S*) (\S*) "([^"]*)" (.*)/;
         my $reached = () = $connected =~ /[\d.]+/g;
         my $sent = () = $bytes =~ /[1-9]\d*/g;
         push $lines{$request}->@*,
