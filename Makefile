@@ -35,7 +35,7 @@ TESTS   ?= $(sort $(wildcard t/*.t))
 
 # these measure time or memory, which sanitizers change, or run no nginx
 MEASURING := $(wildcard t/load-*.t t/harness*.t t/jose.t t/canary*.t) \
-             t/oauth-wiped.t
+             t/oauth-wiped.t t/page.t
 
 PACKAGES := gcc make nginx nginx-dev libjansson-dev libssl-dev \
             clang libclang-rt-dev dpkg-dev ca-certificates openssl perl \
