@@ -157,6 +157,9 @@ need-test:
 	@/usr/bin/python3 -c 'import fastapi, uvicorn' 2>/dev/null \
 	    || { echo "python3-fastapi or python3-uvicorn is missing, run" \
 	    "\"make deps\"" >&2; exit 1; }
+	@/usr/bin/python3 -c 'import jsonschema' 2>/dev/null \
+	    || { echo "python3-jsonschema is missing, run \"make deps\"" >&2; \
+	    exit 1; }
 	@perl -MIO::Socket::SSL -MCrypt::JWT -e 1 2>/dev/null \
 	    || { echo "libio-socket-ssl-perl or libcrypt-jwt-perl is missing," \
 	    "run \"make deps\"" >&2; exit 1; }
