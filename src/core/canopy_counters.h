@@ -1,6 +1,7 @@
 /*
  * What is counted of an environment.  Holds no pointers: it can live in shared
- * memory, and the caller locks it.  Starts zeroed.
+ * memory, and the caller locks it.  Starts zeroed.  No counter is expected to
+ * come to 2^63.
  */
 
 #ifndef CANOPY_COUNTERS_H
@@ -37,7 +38,9 @@ typedef struct {
  * A request is at its end.
  *
  * In:      status, that the client was answered (499: the client was gone);
- *          now, ms since the Epoch.
+ *          now, ms since the Epoch, by a clock that may be set: then minutes
+ *          that are ahead of it by more than one are forgotten, and none before
+ *          1970-01-01 00:01 is kept.
  */
 void canopy_counters_request(canopy_counters_t *c, canopy_outcome_e outcome,
     unsigned status, int64_t now);
@@ -60,7 +63,14 @@ unsigned canopy_counters_status(size_t i);
 unsigned canopy_counters_bound(size_t i);
 
 /*
- * How many requests had an outcome in a minute, which may be one without any.
+ * How many copies took no longer than the upper bound of bucket i; the last
+ * bucket: how many there are.
+ */
+uint64_t canopy_counters_within(const canopy_counters_t *c, size_t i);
+
+/*
+ * How many requests had an outcome in a minute (since the Epoch, any number);
+ * 0 for one that is not, or no longer, known.
  */
 uint32_t canopy_counters_minute(const canopy_counters_t *c, int64_t minute,
     canopy_outcome_e outcome);

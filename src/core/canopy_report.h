@@ -13,7 +13,7 @@
 
 typedef struct {
     canopy_slice_t            name;         /* of [A-Za-z0-9_-] */
-    const canopy_counters_t  *counters;
+    const canopy_counters_t  *counters;     /* that nobody writes to */
     unsigned                  closed:1;
 
     /* its credential */
@@ -37,7 +37,7 @@ typedef struct {
 
 
 typedef struct {
-    canopy_slice_t                      version;
+    canopy_slice_t                      version;    /* of [A-Za-z0-9._-] */
     int64_t                             now;        /* ms since the Epoch */
     int64_t                             since;      /* counters: likewise */
     canopy_slice_t                      chosen;     /* by canopy_switch_file;
@@ -50,6 +50,10 @@ typedef struct {
 
 
 /*
+ * Texts need no escape, but for error: in JSON what is not UTF-8 in it becomes
+ * U+FFFD, and Prometheus is not told of it.  An age is never below 0, even if
+ * the clock was set back.
+ *
  * Out:     buf, as much of the text as fits into size bytes; NULL with 0.
  * Returns  the length of the whole text, which is the same in two calls with
  *          the same report.
