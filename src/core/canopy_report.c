@@ -44,3 +44,35 @@ canopy_report_kind(const canopy_report_environment_t *e)
 {
     return e->oauth2 ? "oauth2" : "bearer_token_file";
 }
+
+
+void
+canopy_report_status(canopy_text_t *t, size_t i)
+{
+    unsigned  status;
+
+    status = canopy_counters_status(i);
+
+    if (status) {
+        canopy_text_number(t, status);
+
+    } else {
+        canopy_text(t, "other");
+    }
+}
+
+
+void
+canopy_report_bound(canopy_text_t *t, size_t i)
+{
+    unsigned  bound;
+
+    bound = canopy_counters_bound(i);
+
+    if (bound) {
+        canopy_text_seconds(t, bound);
+
+    } else {
+        canopy_text(t, "+Inf");
+    }
+}

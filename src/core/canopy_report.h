@@ -38,7 +38,8 @@ typedef struct {
 
 typedef struct {
     canopy_slice_t                      version;    /* of [A-Za-z0-9._-] */
-    int64_t                             now;        /* ms since the Epoch */
+    int64_t                             now;        /* ms since the Epoch, not
+                                                       before it */
     int64_t                             since;      /* counters: likewise */
     canopy_slice_t                      chosen;     /* by canopy_switch_file;
                                                        empty: there is none */

@@ -1,5 +1,4 @@
 #include "canopy_report_parts.h"
-#include "canopy_text.h"
 
 
 #define MINUTE  60                      /* seconds */
@@ -78,7 +77,6 @@ static void
 write_requests(canopy_text_t *t, const canopy_counters_t *c)
 {
     size_t             i;
-    unsigned           status;
     const char        *separator;
     canopy_outcome_e   outcome;
 
@@ -99,18 +97,9 @@ write_requests(canopy_text_t *t, const canopy_counters_t *c)
             continue;
         }
 
-        status = canopy_counters_status(i);
-
         canopy_text(t, separator);
         canopy_text(t, "\"");
-
-        if (status) {
-            canopy_text_number(t, status);
-
-        } else {
-            canopy_text(t, "other");
-        }
-
+        canopy_report_status(t, i);
         canopy_text(t, "\":");
         canopy_text_number(t, c->statuses[i]);
 
@@ -132,16 +121,13 @@ write_latency(canopy_text_t *t, const canopy_counters_t *c)
     canopy_text_seconds(t, (int64_t) c->latency);
     canopy_text(t, ",\"buckets\":{");
 
-    for (i = 0; i < CANOPY_LATENCIES - 1; i++) {
-        canopy_text(t, "\"");
-        canopy_text_seconds(t, canopy_counters_bound(i));
+    for (i = 0; i < CANOPY_LATENCIES; i++) {
+        canopy_text(t, i ? ",\"" : "\"");
+        canopy_report_bound(t, i);
         canopy_text(t, "\":");
         canopy_text_number(t, canopy_counters_within(c, i));
-        canopy_text(t, ",");
     }
 
-    canopy_text(t, "\"+Inf\":");
-    canopy_text_number(t, canopy_counters_within(c, i));
     canopy_text(t, "}}");
 }
 
@@ -158,7 +144,7 @@ write_history(canopy_text_t *t, const canopy_counters_t *c, int64_t now)
     canopy_text(t, "{\"step\":");
     canopy_text_number(t, MINUTE);
     canopy_text(t, ",\"end\":");
-    canopy_text_seconds(t, end * MINUTE * 1000);
+    canopy_text_number(t, (uint64_t) (end * MINUTE));
 
     for (i = 0; i < CANOPY_OUTCOMES; i++) {
         outcome = canopy_report_outcomes[i];

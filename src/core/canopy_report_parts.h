@@ -7,6 +7,7 @@
 
 
 #include "canopy_report.h"
+#include "canopy_text.h"
 
 
 /* the outcomes as they are listed */
@@ -32,6 +33,13 @@ int canopy_report_ready(const canopy_report_environment_t *e);
  * The kind of its credential, a constant.
  */
 const char *canopy_report_kind(const canopy_report_environment_t *e);
+
+/*
+ * The names of a place in statuses ("204", "other") and of a bucket ("0.005",
+ * "+Inf"), written.
+ */
+void canopy_report_status(canopy_text_t *t, size_t i);
+void canopy_report_bound(canopy_text_t *t, size_t i);
 
 
 #endif /* CANOPY_REPORT_PARTS_H */

@@ -1,5 +1,4 @@
 #include "canopy_report_parts.h"
-#include "canopy_text.h"
 
 
 typedef enum {
@@ -162,7 +161,6 @@ static void
 prometheus_answers(canopy_text_t *t, const canopy_report_t *report)
 {
     size_t                    i, k, n;
-    unsigned                  status;
     canopy_slice_t            name;
     const canopy_counters_t  *c;
 
@@ -180,18 +178,9 @@ prometheus_answers(canopy_text_t *t, const canopy_report_t *report)
                                 "Answers to clients by their status.");
             }
 
-            status = canopy_counters_status(k);
-
             prometheus_sample(t, "canopy_answers_total", name);
             canopy_text(t, ",status=\"");
-
-            if (status) {
-                canopy_text_number(t, status);
-
-            } else {
-                canopy_text(t, "other");
-            }
-
+            canopy_report_status(t, k);
             canopy_text(t, "\"} ");
             canopy_text_number(t, c->statuses[k]);
             canopy_text(t, "\n");
@@ -219,14 +208,7 @@ prometheus_latency(canopy_text_t *t, const canopy_report_t *report)
             prometheus_sample(t, "canopy_upstream_duration_seconds_bucket",
                               name);
             canopy_text(t, ",le=\"");
-
-            if (k < CANOPY_LATENCIES - 1) {
-                canopy_text_seconds(t, canopy_counters_bound(k));
-
-            } else {
-                canopy_text(t, "+Inf");
-            }
-
+            canopy_report_bound(t, k);
             canopy_text(t, "\"} ");
             canopy_text_number(t, canopy_counters_within(c, k));
             canopy_text(t, "\n");
