@@ -10,9 +10,11 @@
 #include "ngx_canopy_access.h"
 #include "ngx_canopy_client_conf.h"
 #include "ngx_canopy_conf.h"
+#include "ngx_canopy_count.h"
 #include "ngx_canopy_environment_conf.h"
 #include "ngx_canopy_filter.h"
 #include "ngx_canopy_grant_conf.h"
+#include "ngx_canopy_status.h"
 #include "ngx_canopy_switch.h"
 #include "ngx_canopy_variables.h"
 #include "ngx_canopy_verdict.h"
@@ -57,6 +59,13 @@ static ngx_command_t  ngx_canopy_commands[] = {
     { ngx_string("canopy_pass"),
       NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_CONF_TAKE1,
       ngx_canopy_pass,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("canopy_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_canopy_status,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -368,8 +377,10 @@ ngx_canopy_preconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_canopy_postconfiguration(ngx_conf_t *cf)
 {
-    ngx_str_t                name;
-    ngx_canopy_main_conf_t  *mcf;
+    ngx_str_t                   name;
+    ngx_http_handler_pt        *handler;
+    ngx_canopy_main_conf_t     *mcf;
+    ngx_http_core_main_conf_t  *cmcf;
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_canopy_module);
 
@@ -387,6 +398,19 @@ ngx_canopy_postconfiguration(ngx_conf_t *cf)
     }
 
     ngx_canopy_filter_init();
+
+    if (!mcf->used) {
+        return NGX_OK;
+    }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    handler = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+    if (handler == NULL) {
+        return NGX_ERROR;
+    }
+
+    *handler = ngx_canopy_count_handler;
 
     return NGX_OK;
 }

@@ -9,6 +9,7 @@
 #include "ngx_canopy_client_conf.h"
 #include "ngx_canopy_grant_conf.h"
 #include "ngx_canopy_handler.h"
+#include "ngx_canopy_status.h"
 #include "ngx_canopy_switch.h"
 #include "ngx_canopy_zone.h"
 
@@ -132,6 +133,11 @@ ngx_canopy_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_canopy_merge_prefix(cf, prev, conf);
 
+    if (clcf->noname && !conf->gateway && prev->status) {
+        conf->status = prev->status;
+        clcf->handler = ngx_canopy_status_handler;
+    }
+
     if (clcf->noname && !conf->gateway && prev->gateway) {
         conf->gateway = 1;
         conf->pass = prev->pass;
@@ -253,6 +259,10 @@ ngx_canopy_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (lcf->gateway) {
         return "is duplicate";
+    }
+
+    if (lcf->status) {
+        return "and \"canopy_status\" can't be in one location";
     }
 
     value = cf->args->elts;

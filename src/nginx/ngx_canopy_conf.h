@@ -21,7 +21,8 @@ typedef struct {
     ngx_array_t                keys;            /* of pointers */
     ngx_canopy_zone_t         *zone;
     X509_STORE                *store;           /* the system's CAs */
-    ngx_flag_t                 used;            /* there is a canopy_pass */
+    ngx_flag_t                 used;            /* there is a canopy_pass or
+                                                   canopy_status */
     ngx_canopy_switch_t       *switch_file;     /* NULL: there is none */
     size_t                     zone_size;
     ngx_str_t                  state_path;
@@ -29,8 +30,17 @@ typedef struct {
 } ngx_canopy_main_conf_t;
 
 
+typedef enum {
+    NGX_CANOPY_STATUS_NONE = 0,
+    NGX_CANOPY_STATUS_JSON,                     /* or a page for a browser */
+    NGX_CANOPY_STATUS_PROMETHEUS,
+    NGX_CANOPY_STATUS_READY
+} ngx_canopy_status_e;
+
+
 typedef struct {
     ngx_flag_t                 gateway;         /* there is a canopy_pass */
+    ngx_canopy_status_e        status;          /* of a canopy_status */
 
     ngx_str_t                  pass;            /* as written */
     ngx_http_complex_value_t  *value;           /* with variables, or NULL */

@@ -160,13 +160,13 @@ ngx_canopy_environment_refused(ngx_canopy_environment_t *env, ngx_log_t *log,
         ngx_canopy_grant_accepted(env->grant);
     }
 
-    if (env->refused == refused) {
+    if (!ngx_canopy_count_refused(&env->count, refused)) {
         return;
     }
 
-    env->refused = refused;
-
     if (refused) {
+        ngx_canopy_count_failure(&env->count,
+                                 "upstream refused the credential");
         ngx_log_error(NGX_LOG_CRIT, log, 0,
                       "upstream refused the credential of environment \"%V\"",
                       &env->name);

@@ -11,6 +11,7 @@
 
 
 #include "ngx_canopy.h"
+#include "ngx_canopy_count.h"
 #include "ngx_canopy_grant.h"
 #include "ngx_canopy_rate.h"
 #include "ngx_canopy_secret.h"
@@ -33,6 +34,7 @@ struct ngx_canopy_environment_s {
     ngx_canopy_tls_conf_t    tls;
     ngx_array_t              rules;         /* canopy_rule_t */
     ngx_canopy_rate_t        rate;
+    ngx_canopy_count_t       count;
 
     /* made of it, once for all requests */
 
@@ -44,7 +46,6 @@ struct ngx_canopy_environment_s {
 
     ngx_canopy_secret_t     *secret;        /* one of these: a file's token */
     ngx_canopy_grant_t      *grant;         /* an exchanged one */
-    unsigned                 refused:1;     /* the credential, by upstream */
 };
 
 

@@ -226,8 +226,13 @@ ngx_canopy_environment_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     env->secret = ngx_canopy_secret_open(cf, &value[1]);
+    if (env->secret == NULL) {
+        return NGX_CONF_ERROR;
+    }
 
-    return env->secret ? NGX_CONF_OK : NGX_CONF_ERROR;
+    env->secret->file.count = &env->count;
+
+    return NGX_CONF_OK;
 }
 
 

@@ -54,6 +54,8 @@ struct ngx_canopy_exchange_s {
     u_char                         *body;       /* in the pool */
     size_t                          body_len;
     unsigned                        forbidden:1;    /* it was not permitted */
+    unsigned                        sent:1;     /* a byte of it at least, for
+                                                   all that is known */
     unsigned                        answered:1; /* a complete head has come */
     unsigned                        stale:1;    /* a kept connection that was
                                                    found closed */

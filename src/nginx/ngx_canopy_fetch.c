@@ -220,6 +220,7 @@ ngx_canopy_fetch_deadline(ngx_event_t *ev)
 static void
 ngx_canopy_fetch_handler(ngx_canopy_exchange_t *x)
 {
+    ngx_str_t               type;
     ngx_canopy_grant_t     *grant;
     ngx_canopy_fetch_t     *fetch;
     canopy_grant_answer_t   answer;
@@ -241,6 +242,11 @@ ngx_canopy_fetch_handler(ngx_canopy_exchange_t *x)
         if (!fetch->spent) {
             ngx_log_error(NGX_LOG_ERR, &fetch->log, 0,
                           "no answer of the token endpoint");
+
+            type = ngx_canopy_str(canopy_error(x->error)->type);
+            ngx_canopy_count_failure(grant->count,
+                                     "no answer of the token endpoint: %V",
+                                     &type);
         }
 
         ngx_canopy_fetch_failed(grant, fetch->until, fetch->sent != 0, 0);
@@ -258,9 +264,11 @@ ngx_canopy_fetch_answer(ngx_canopy_fetch_t *fetch,
 {
     ngx_uint_t              level, first;
     canopy_grant_input_t    in;
+    ngx_canopy_count_t     *count;
     ngx_canopy_exchange_t  *x;
 
     x = fetch->exchange;
+    count = fetch->grant->count;
 
     ngx_memzero(&in, sizeof(canopy_grant_input_t));
 
@@ -299,9 +307,16 @@ ngx_canopy_fetch_answer(ngx_canopy_fetch_t *fetch,
                       "token endpoint %s, status: %ui, error: \"%s\"",
                       answer->reason, (ngx_uint_t) in.status, answer->error);
 
+        ngx_canopy_count_failure(count,
+                      "token endpoint %s, status: %ui, error: \"%s\"",
+                      answer->reason, (ngx_uint_t) in.status, answer->error);
+
     } else {
         ngx_log_error(level, &fetch->log, 0,
                       "token endpoint %s, status: %ui",
+                      answer->reason, (ngx_uint_t) in.status);
+
+        ngx_canopy_count_failure(count, "token endpoint %s, status: %ui",
                       answer->reason, (ngx_uint_t) in.status);
     }
 

@@ -64,6 +64,9 @@ ngx_canopy_file_refresh(ngx_canopy_file_t *file, ngx_log_t *log,
                           "%s \"%V\" cannot be found, "
                           "the last good %s stays in use",
                           file->kind, &file->path, file->what);
+
+            ngx_canopy_count_failure(file->count, "%s \"%V\" cannot be found",
+                                     file->kind, &file->path);
         }
 
         return;
@@ -91,6 +94,9 @@ ngx_canopy_file_refresh(ngx_canopy_file_t *file, ngx_log_t *log,
         ngx_log_error(NGX_LOG_CRIT, log, err,
                       "%s \"%V\" %s, the last good %s stays in use",
                       file->kind, &file->path, fault, file->what);
+
+        ngx_canopy_count_failure(file->count, "%s \"%V\" %s",
+                                 file->kind, &file->path, fault);
     }
 }
 

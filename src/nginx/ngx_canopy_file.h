@@ -10,6 +10,7 @@
 
 
 #include "ngx_canopy.h"
+#include "ngx_canopy_count.h"
 
 
 typedef struct {
@@ -40,6 +41,7 @@ typedef struct {
     char                    *too_long;      /* "is longer than 16k" */
     ngx_canopy_file_take_pt  take;
     void                    *owner;
+    ngx_canopy_count_t      *count;         /* told of failures, or NULL */
 
     ngx_str_t                path;          /* NUL-terminated */
     ngx_canopy_file_id_t     id;            /* of the content last looked at */

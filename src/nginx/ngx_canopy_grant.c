@@ -152,6 +152,10 @@ ngx_canopy_grant_look(ngx_canopy_grant_t *grant, int64_t now)
                       "environment: \"%V\", client: \"%V\"",
                       grant->limit, grant->server.environment,
                       &grant->client_id);
+
+        ngx_canopy_count_failure(grant->count,
+                         "all %i token exchanges of 24 hours are spent",
+                         grant->limit);
     }
 
     ngx_canopy_grant_expired(grant, now);
@@ -236,6 +240,26 @@ ngx_canopy_grant_copy(ngx_canopy_grant_t *grant)
 
 
 void
+ngx_canopy_grant_state(ngx_canopy_grant_t *grant,
+    ngx_canopy_grant_state_t *state)
+{
+    int64_t  now;
+
+    now = ngx_canopy_grant_now();
+
+    ngx_canopy_zone_lock(grant->shpool);
+
+    ngx_canopy_grant_copy(grant);
+
+    state->obtained = grant->shared->refresh.obtained;
+    state->expires = grant->shared->refresh.expires;
+    state->exchanges = canopy_budget_used(&grant->budget->budget, now);
+
+    ngx_canopy_zone_unlock(grant->shpool);
+}
+
+
+void
 ngx_canopy_grant_wipe(void *data)
 {
     ngx_canopy_grant_t *grant = data;
@@ -283,6 +307,8 @@ ngx_canopy_grant_expired(ngx_canopy_grant_t *grant, int64_t now)
         ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, 0,
                       "the token of environment \"%V\" has expired",
                       grant->server.environment);
+
+        ngx_canopy_count_failure(grant->count, "the token has expired");
     }
 
     grant->expired = expired;

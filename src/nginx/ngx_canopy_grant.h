@@ -61,6 +61,8 @@ typedef struct {
     ngx_str_t                  url;         /* in one form, for the keys */
     ngx_str_t                  head;        /* request up to the length */
 
+    ngx_canopy_count_t        *count;       /* the environment's */
+
     /* in the zone; its lock is held */
 
     ngx_slab_pool_t           *shpool;
@@ -124,6 +126,20 @@ void ngx_canopy_grant_wait(ngx_canopy_grant_t *grant,
 
 void ngx_canopy_grant_forget(ngx_canopy_grant_waiter_t *waiter);
 
+
+typedef struct {
+    int64_t                    obtained;    /* ms since the Epoch; 0: there is
+                                               no token */
+    int64_t                    expires;     /* likewise */
+    ngx_uint_t                 exchanges;   /* of the last 24 hours */
+} ngx_canopy_grant_state_t;
+
+
+/*
+ * What there is, without an exchange; brings the worker's copy up to date.
+ */
+void ngx_canopy_grant_state(ngx_canopy_grant_t *grant,
+    ngx_canopy_grant_state_t *state);
 
 /*
  * Wipes the worker's copy; data is the grant.

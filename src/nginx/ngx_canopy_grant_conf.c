@@ -192,6 +192,8 @@ ngx_canopy_grant_init(ngx_conf_t *cf, ngx_canopy_environment_t *env,
     }
 
     grant->timeout = env->exchange_timeout;
+    grant->count = &env->count;
+    grant->secret->file.count = &env->count;
 
     grant->server.environment = &env->name;
     grant->server.name = grant->server.url.host;

@@ -90,6 +90,17 @@ ngx_canopy_get_ctx(ngx_http_request_t *r)
 }
 
 
+canopy_outcome_e
+ngx_canopy_request_outcome(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
+{
+    if (ctx->decided) {
+        return ctx->outcome;
+    }
+
+    return canopy_outcome(&ctx->copies, r->main->headers_out.status);
+}
+
+
 /*
  * The client's own, if it is fit for logs and headers, else nginx's.
  */

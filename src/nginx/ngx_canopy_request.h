@@ -81,6 +81,13 @@ ngx_canopy_ctx_t *ngx_canopy_find_ctx(ngx_http_request_t *r);
  */
 ngx_canopy_ctx_t *ngx_canopy_get_ctx(ngx_http_request_t *r);
 
+/*
+ * The outcome as it was told, or as it is known of a request that was ended
+ * before it was answered.
+ */
+canopy_outcome_e ngx_canopy_request_outcome(ngx_http_request_t *r,
+    ngx_canopy_ctx_t *ctx);
+
 
 /*
  * A walk over the headers that the client sent.

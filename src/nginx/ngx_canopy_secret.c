@@ -8,6 +8,9 @@
 #include "canopy_token.h"
 
 
+#define NGX_CANOPY_SECRET_FOREVER  253402300799     /* the end of year 9999 */
+
+
 static char *ngx_canopy_secret_take(void *owner, u_char *data, size_t len);
 static void ngx_canopy_secret_wipe(void *data);
 
@@ -74,9 +77,26 @@ ngx_canopy_secret_usable(ngx_canopy_secret_t *secret, ngx_log_t *log)
         ngx_log_error(NGX_LOG_CRIT, log, 0,
                       "the token in secret file \"%V\" has expired",
                       &secret->file.path);
+
+        ngx_canopy_count_failure(secret->file.count,
+                                 "the token in secret file \"%V\" has expired",
+                                 &secret->file.path);
     }
 
     return 0;
+}
+
+
+int64_t
+ngx_canopy_secret_expires(ngx_canopy_secret_t *secret)
+{
+    if (secret->expires >= NGX_CANOPY_SECRET_FOREVER) {
+        return (int64_t) NGX_CANOPY_SECRET_FOREVER * 1000;
+    }
+
+    /* 0 is for never */
+
+    return (secret->expires < 1) ? 1 : (int64_t) (secret->expires * 1000);
 }
 
 

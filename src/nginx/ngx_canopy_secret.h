@@ -48,5 +48,11 @@ void ngx_canopy_secret_refresh(ngx_canopy_secret_t *secret, ngx_log_t *log,
 ngx_uint_t ngx_canopy_secret_usable(ngx_canopy_secret_t *secret,
     ngx_log_t *log);
 
+/*
+ * In:      secret, one with an expiry.
+ * Returns  when it expires, ms since the Epoch, within what can be told.
+ */
+int64_t ngx_canopy_secret_expires(ngx_canopy_secret_t *secret);
+
 
 #endif /* _NGX_CANOPY_SECRET_H_INCLUDED_ */

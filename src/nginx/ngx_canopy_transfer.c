@@ -48,6 +48,7 @@ ngx_canopy_transfer(ngx_canopy_exchange_t *x)
     /* from here on nobody can say that it was not sent */
 
     canopy_copies_sent(x->copies);
+    x->sent = 1;
 
     x->step = NGX_CANOPY_EXCHANGE_SEND;
     x->error = CANOPY_OK;

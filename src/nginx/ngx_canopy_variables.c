@@ -136,21 +136,11 @@ ngx_canopy_variable_task_id(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
 }
 
 
-/*
- * A request that is ended before it was answered has an outcome, too.
- */
-
 static void
 ngx_canopy_variable_outcome(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     ngx_str_t *value)
 {
-    canopy_outcome_e  outcome;
-
-    outcome = ctx->decided ? ctx->outcome
-                           : canopy_outcome(&ctx->copies,
-                                            r->main->headers_out.status);
-
-    *value = ngx_canopy_str(canopy_outcome_word(outcome));
+    *value = ngx_canopy_str(canopy_outcome_word(ngx_canopy_request_outcome(r, ctx)));
 }
 
 

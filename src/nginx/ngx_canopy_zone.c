@@ -66,6 +66,12 @@ ngx_canopy_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     envs = zone->environments->elts;
 
     for (i = 0; i < zone->environments->nelts; i++) {
+        if (ngx_canopy_count_init(zone, &envs[i]->count, &envs[i]->name)
+            != NGX_OK)
+        {
+            goto nomem;
+        }
+
         if (envs[i]->grant
             && ngx_canopy_zone_grant(zone, envs[i]->grant, shm_zone->shm.log)
                != NGX_OK)
@@ -108,6 +114,10 @@ ngx_canopy_zone_create(ngx_canopy_zone_t *zone)
     ngx_queue_init(&sh->tokens);
     ngx_queue_init(&sh->budgets);
     ngx_queue_init(&sh->rates);
+    ngx_queue_init(&sh->counts);
+
+    sh->created = ngx_canopy_grant_now();
+    ngx_memzero(&sh->unassigned, sizeof(canopy_counters_t));
 
     ngx_rbtree_init(&sh->tree, &sh->sentinel, ngx_rbtree_insert_value);
     ngx_queue_init(&sh->verdicts);

@@ -1,7 +1,7 @@
 
 /*
  * What all workers share, and what a reload leaves alone: exchanged tokens,
- * the times of exchanges, rate windows, verdicts of clients' tokens.
+ * the times of exchanges, rate windows, counters, verdicts of clients' tokens.
  *
  * An entry is found by what it is of, not by its place in the configuration.
  */
@@ -12,13 +12,15 @@
 
 
 #include "ngx_canopy.h"
+#include "canopy_counters.h"
 #include "canopy_grant.h"
 #include "canopy_refresh.h"
 #include "canopy_state.h"
 #include "canopy_window.h"
 
 
-#define NGX_CANOPY_ZONE_KEY  16
+#define NGX_CANOPY_ZONE_KEY      16
+#define NGX_CANOPY_ZONE_FAILURE  192    /* bytes of text */
 
 
 typedef struct {
@@ -58,9 +60,28 @@ typedef struct {
 
 
 typedef struct {
+    ngx_canopy_zone_entry_t  entry;
+
+    canopy_counters_t      counters;
+
+    /* of the environment's credential */
+
+    ngx_uint_t             refused;     /* by the upstream, which has not taken
+                                           it since */
+    int64_t                failed;      /* ms since the Epoch; 0: never */
+    size_t                 len;
+    u_char                 failure[NGX_CANOPY_ZONE_FAILURE];
+} ngx_canopy_zone_count_t;
+
+
+typedef struct {
     ngx_queue_t            tokens;
     ngx_queue_t            budgets;
     ngx_queue_t            rates;
+    ngx_queue_t            counts;
+
+    int64_t                created;     /* ms since the Epoch */
+    canopy_counters_t      unassigned;  /* requests that chose no environment */
 
     u_char                 key[NGX_CANOPY_ZONE_KEY];    /* random */
     ngx_rbtree_t           tree;
