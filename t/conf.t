@@ -158,6 +158,15 @@ refuses("canopy_pass: $_->[0]", $_->[1], BLOCK => $local, SERVER => $_->[2]) for
     ["of a server's if",     '"canopy_pass" directive is not allowed here', "if (\$arg_x) { canopy_pass sandbox; $here\n }"],
     ['in limit_except',      '"canopy_pass" directive is not allowed here', "location /a { limit_except GET { canopy_pass sandbox; $here\n } }"];
 
+refuses("canopy_status: $_->[0]", $_->[1], BLOCK => $local, SERVER => $_->[2]) for
+    ['an unknown form',      'invalid parameter "json", it must be "prometheus" or "ready"', "location /a { canopy_status json; $here\n }"],
+    ['twice',                '"canopy_status" directive is duplicate', "location /a { canopy_status;\n canopy_status ready; $here\n }"],
+    ['two forms',            'invalid number of arguments in "canopy_status" directive', "location /a { canopy_status ready prometheus; $here\n }"],
+    ['behind canopy_pass',   '"canopy_status" directive and "canopy_pass" can\'t be in one location', "location /a { canopy_pass sandbox;\n canopy_status; $here\n }"],
+    ['before canopy_pass',   '"canopy_pass" directive and "canopy_status" can\'t be in one location', "location /a { canopy_status;\n canopy_pass sandbox; $here\n }"],
+    ['of a server',          '"canopy_status" directive is not allowed here', "canopy_status; $here"],
+    ['in an if',             '"canopy_status" directive is not allowed here', "location /a { if (\$arg_x) { canopy_status; $here\n } }"];
+
 refuses("the variable \$$_ set by the operator", "the duplicate \"$_\" variable", BLOCK => $local, SERVER => "set \$$_ x; $here")
     for qw(canopy_environment canopy_task_id canopy_outcome canopy_error canopy_client canopy_upstream_status
            canopy_upstream_request_id canopy_switch);
