@@ -42,11 +42,19 @@ sub _issue ($self, $name, $issuer, $extensions, %opt) {
              '-keyout', $key, '-out', $request, '-subj', "/CN=$name");
     _write($ext, $extensions);
     _openssl('x509', '-req', '-in', $request, '-extfile', $ext, '-out', $cert,
-             '-days', $opt{expired} ? -1 : 2,
+             $opt{expired} ? _yesterday() : ('-days', 2),
              $issuer ? ('-CA', $issuer->{cert}, '-CAkey', $issuer->{key}, '-CAcreateserial') : ('-signkey', $key));
 
     chmod 0644, $key, $cert;
     return { cert => $cert, key => $key };
+}
+
+# From OpenSSL 3.4 on a certificate can't end before it begins, but it may begin long ago.
+sub _yesterday () {
+    my (undef, $version) = run('openssl', 'version');
+    my ($major, $minor) = $version =~ /^OpenSSL (\d+)\.(\d+)/ or croak "openssl version: $version";
+    return ('-days', -1) if $major == 3 && $minor < 4;
+    return ('-not_before', '20200101000000Z', '-not_after', '20200102000000Z');
 }
 
 sub _openssl (@args) {
