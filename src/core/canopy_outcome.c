@@ -63,7 +63,7 @@ static const canopy_error_t  canopy_errors[] = {
       S("The token is not meant for this gateway"), 0 },
 
     { S("token_claim"), 403, AUTHORIZATION,
-      S("The token does not allow to use this environment"), 0 },
+      S("The token does not allow the use of this environment"), 0 },
 
     { S("uuid_parsing"), 422, S("[\"path\",\"id\"]"),
       S("Input should be a valid UUID"), 0 },
