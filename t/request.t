@@ -71,6 +71,7 @@ http {
         access_log %%DIR%%/ids.log ids;
         location ~ ^/(?<environment>\\w+)/ { canopy_pass \$environment; }
         location ^~ /small/ { client_max_body_size 1k; client_body_buffer_size 256; canopy_pass plain; }
+        location ^~ /early/ { set \$early \$request_id; add_header X-Early \$early; canopy_pass plain; }
         location ^~ /buffers/ { client_max_body_size 20m; client_body_buffer_size 1k; canopy_pass plain; }
     }
 }
@@ -335,5 +336,21 @@ for my $value ('mine-1', 'a b') {
     my $res = $t->cancel('no-uuid', prefix => '/plain', headers => [['X-Request-ID', $value]]);
     like($res->header('X-Request-ID'), $value eq 'mine-1' ? qr/^mine-1$/ : qr/^[0-9a-f]{32}$/, "in a refusal: $value");
 }
+
+# Somebody asked for $request_id before; and no two requests have the same, over one connection or over many.
+my %given;
+for my $n (1 .. 300) {
+    my $res = $t->cancel($n % 3 ? 'no-uuid' : $id, prefix => $n % 2 ? '/early' : '/plain');
+    my $value = $res->header('X-Request-ID');
+    is($value, $res->header('X-Early'), 'the one that was asked for early') if $n % 6 == 3;
+    $given{$value}++;
+}
+is(keys %given, 300, 'each request has its own');
+my $socket = $t->connect;
+for my $n (1 .. 300) {
+    syswrite $socket, "PATCH /plain/tasks/$id/cancel HTTP/1.1\r\nHost: x\r\n\r\n";
+    $given{$t->response($socket)->header('X-Request-ID')}++;
+}
+is(keys %given, 600, 'over one connection, too');
 
 $t->done;

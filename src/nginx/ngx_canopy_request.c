@@ -8,9 +8,15 @@
 #include "ngx_canopy_conf.h"
 #include "canopy_request_id.h"
 
+#include <openssl/rand.h>
+
+
+#define NGX_CANOPY_IDS  64              /* made at a time */
+
 
 static ngx_int_t ngx_canopy_request_id(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx);
+static u_char *ngx_canopy_request_id_new(void);
 static void ngx_canopy_ctx_cleanup(void *data);
 
 
@@ -108,6 +114,7 @@ ngx_canopy_request_outcome(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 static ngx_int_t
 ngx_canopy_request_id(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 {
+    u_char                     *id;
     ngx_uint_t                  n;
     ngx_table_elt_t            *h;
     ngx_canopy_main_conf_t     *mcf;
@@ -131,16 +138,64 @@ ngx_canopy_request_id(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
 
     mcf = ngx_http_get_module_main_conf(r, ngx_canopy_module);
 
-    v = ngx_http_get_indexed_variable(r, mcf->request_id);
+    v = &r->variables[mcf->request_id];
 
-    if (v == NULL || v->not_found) {
-        return NGX_ERROR;
+    if (!v->valid) {
+
+        /* nobody has asked for it yet, and whoever does gets this one */
+
+        id = ngx_canopy_request_id_new();
+
+        if (id) {
+            ngx_memcpy(ctx->id, id, NGX_CANOPY_ID_LEN);
+
+            v->data = ctx->id;
+            v->len = NGX_CANOPY_ID_LEN;
+            v->valid = 1;
+            v->no_cacheable = 0;
+            v->not_found = 0;
+
+        } else {
+            v = ngx_http_get_indexed_variable(r, mcf->request_id);
+
+            if (v == NULL || v->not_found) {
+                return NGX_ERROR;
+            }
+        }
     }
 
     ctx->request_id.data = v->data;
     ctx->request_id.len = v->len;
 
     return NGX_OK;
+}
+
+
+/*
+ * As random as nginx's own; but OpenSSL takes as long for the bytes of one as
+ * for those of many.  A worker does not fork, so no two have the same.
+ *
+ * Returns  NULL if OpenSSL has none.
+ */
+
+static u_char *
+ngx_canopy_request_id_new(void)
+{
+    u_char  bytes[NGX_CANOPY_IDS * NGX_CANOPY_ID_LEN / 2];
+
+    static u_char      ids[NGX_CANOPY_IDS][NGX_CANOPY_ID_LEN];
+    static ngx_uint_t  left;
+
+    if (left == 0) {
+        if (RAND_bytes(bytes, sizeof(bytes)) != 1) {
+            return NULL;
+        }
+
+        (void) ngx_hex_dump(ids[0], bytes, sizeof(bytes));
+        left = NGX_CANOPY_IDS;
+    }
+
+    return ids[--left];
 }
 
 

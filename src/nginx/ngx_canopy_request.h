@@ -16,6 +16,9 @@
 #include "canopy_uuid.h"
 
 
+#define NGX_CANOPY_ID_LEN  32           /* of nginx's $request_id */
+
+
 enum {
     NGX_CANOPY_SECRET_TOKEN = 0,        /* the client's */
     NGX_CANOPY_SECRET_FIRST,            /* the credential of each copy */
@@ -67,6 +70,7 @@ typedef struct {
     unsigned                   sent:1;          /* the body was */
 
     u_char                     uuid[CANOPY_UUID_LEN];
+    u_char                     id[NGX_CANOPY_ID_LEN];
 } ngx_canopy_ctx_t;
 
 
