@@ -80,7 +80,7 @@ ngx_canopy_client_token(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
         return ngx_canopy_client_shape(ctx, conf, msg);
     }
 
-    /* an OpenSSL without SipHash remembers nothing */
+    /* if OpenSSL can't, nothing is remembered */
 
     ctx->remembered = (ngx_canopy_client_tag(ctx, conf) == NGX_OK);
 

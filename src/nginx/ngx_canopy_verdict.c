@@ -6,6 +6,11 @@
 
 #include "ngx_canopy_verdict.h"
 
+#include <openssl/modes.h>
+
+
+#define NGX_CANOPY_VERDICT_BLOCK  sizeof(ngx_canopy_verdict_tag_t)
+
 
 typedef struct {
     ngx_rbtree_node_t    node;          /* key: the tag's low half */
@@ -18,6 +23,10 @@ typedef struct {
 } ngx_canopy_verdict_node_t;
 
 
+static ngx_int_t ngx_canopy_verdict_init(u_char *key);
+static EVP_CIPHER_CTX *ngx_canopy_verdict_cipher(u_char *key);
+static void ngx_canopy_verdict_block(const u_char *in, u_char *out,
+    const void *cipher);
 static ngx_canopy_verdict_node_t *ngx_canopy_verdict_lookup(
     ngx_canopy_zone_sh_t *sh, ngx_canopy_verdict_tag_t *tag);
 static ngx_int_t ngx_canopy_verdict_evict_locked(ngx_canopy_zone_t *zone);
@@ -25,66 +34,139 @@ static void ngx_canopy_verdict_free(ngx_canopy_zone_t *zone,
     ngx_canopy_verdict_node_t *node);
 
 
-static EVP_MAC_CTX  *ngx_canopy_verdict_mac;
+/* of this process, for the zone whose key it is */
 
+static u_char          *ngx_canopy_verdict_key;
+static EVP_CIPHER_CTX  *ngx_canopy_verdict_inner;
+static EVP_CIPHER_CTX  *ngx_canopy_verdict_outer;
+static GCM128_CONTEXT  *ngx_canopy_verdict_gmac;
+
+
+/*
+ * GMAC under a key that nobody knows is a universal hash: two different inputs,
+ * whoever chose them, have the same value with a probability of one in 2^118 at
+ * most, a length of 8k taken into account.  That needs no nonce of their own as
+ * long as no value is seen, and none is in any answer.  Encrypted with another
+ * key, values that are related do not stand together in the tree either, so
+ * the time that a search takes tells nothing.  It is made of OpenSSL's parts,
+ * since EVP's own GMAC costs as much again for its parameters.
+ */
 
 ngx_int_t
 ngx_canopy_verdict_tag(ngx_canopy_zone_t *zone, ngx_str_t *by,
     canopy_slice_t token, ngx_canopy_verdict_tag_t *tag)
 {
-    size_t        len;
-    EVP_MAC      *mac;
-    OSSL_PARAM    params[2];
-    EVP_MAC_CTX  *ctx;
+    u_char           value[NGX_CANOPY_VERDICT_BLOCK];
+    GCM128_CONTEXT  *gmac;
 
-    static size_t  size = sizeof(ngx_canopy_verdict_tag_t);
+    static u_char  nonce[12];
 
-    ctx = ngx_canopy_verdict_mac;
-
-    /* once for each process: fetching costs more than hashing */
-
-    if (ctx == NULL) {
-        mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
-        if (mac == NULL) {
-            return NGX_ERROR;
-        }
-
-        ctx = EVP_MAC_CTX_new(mac);
-        EVP_MAC_free(mac);
-
-        if (ctx == NULL) {
-            return NGX_ERROR;
-        }
-
-        params[0] = OSSL_PARAM_construct_size_t("size", &size);
-        params[1] = OSSL_PARAM_construct_end();
-
-        if (EVP_MAC_CTX_set_params(ctx, params) != 1) {
-            EVP_MAC_CTX_free(ctx);
-            return NGX_ERROR;
-        }
-
-        ngx_canopy_verdict_mac = ctx;
-    }
-
-    if (EVP_MAC_init(ctx, zone->sh->key, NGX_CANOPY_ZONE_KEY, NULL) != 1
-        || EVP_MAC_update(ctx, by->data, by->len) != 1
-        || EVP_MAC_update(ctx, token.data, token.len) != 1
-        || EVP_MAC_final(ctx, (u_char *) tag, &len, size) != 1
-        || len != size)
+    if (ngx_canopy_verdict_key != zone->sh->key
+        && ngx_canopy_verdict_init(zone->sh->key) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
+    gmac = ngx_canopy_verdict_gmac;
+
+    CRYPTO_gcm128_setiv(gmac, nonce, sizeof(nonce));
+
+    if (CRYPTO_gcm128_aad(gmac, by->data, by->len) != 0
+        || CRYPTO_gcm128_aad(gmac, token.data, token.len) != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    CRYPTO_gcm128_tag(gmac, value, NGX_CANOPY_VERDICT_BLOCK);
+
+    ngx_canopy_verdict_block(value, (u_char *) tag, ngx_canopy_verdict_outer);
+
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_canopy_verdict_init(u_char *key)
+{
+    ngx_canopy_verdict_exit_process();
+
+    ngx_canopy_verdict_inner = ngx_canopy_verdict_cipher(key);
+    ngx_canopy_verdict_outer = ngx_canopy_verdict_cipher(key
+                                                   + NGX_CANOPY_ZONE_KEY / 2);
+
+    if (ngx_canopy_verdict_inner == NULL || ngx_canopy_verdict_outer == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_canopy_verdict_gmac = CRYPTO_gcm128_new(ngx_canopy_verdict_inner,
+                                                ngx_canopy_verdict_block);
+    if (ngx_canopy_verdict_gmac == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_canopy_verdict_key = key;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Returns a cipher that has encrypted a block, NULL if OpenSSL has none.
+ */
+
+static EVP_CIPHER_CTX *
+ngx_canopy_verdict_cipher(u_char *key)
+{
+    int              n;
+    u_char           block[NGX_CANOPY_VERDICT_BLOCK];
+    EVP_CIPHER_CTX  *ctx;
+
+    ctx = EVP_CIPHER_CTX_new();
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(block, NGX_CANOPY_VERDICT_BLOCK);
+
+    if (EVP_EncryptInit_ex(ctx, EVP_aes_128_ecb(), NULL, key, NULL) != 1
+        || EVP_CIPHER_CTX_set_padding(ctx, 0) != 1
+        || EVP_EncryptUpdate(ctx, block, &n, block, NGX_CANOPY_VERDICT_BLOCK)
+           != 1
+        || n != NGX_CANOPY_VERDICT_BLOCK)
+    {
+        EVP_CIPHER_CTX_free(ctx);
+        return NULL;
+    }
+
+    return ctx;
+}
+
+
+/*
+ * One block of AES, which has nothing left to fail.
+ */
+
+static void
+ngx_canopy_verdict_block(const u_char *in, u_char *out, const void *cipher)
+{
+    int  n;
+
+    (void) EVP_EncryptUpdate((EVP_CIPHER_CTX *) cipher, out, &n, in,
+                             NGX_CANOPY_VERDICT_BLOCK);
 }
 
 
 void
 ngx_canopy_verdict_exit_process(void)
 {
-    EVP_MAC_CTX_free(ngx_canopy_verdict_mac);
-    ngx_canopy_verdict_mac = NULL;
+    CRYPTO_gcm128_release(ngx_canopy_verdict_gmac);
+    EVP_CIPHER_CTX_free(ngx_canopy_verdict_inner);
+    EVP_CIPHER_CTX_free(ngx_canopy_verdict_outer);
+
+    ngx_canopy_verdict_key = NULL;
+    ngx_canopy_verdict_gmac = NULL;
+    ngx_canopy_verdict_inner = NULL;
+    ngx_canopy_verdict_outer = NULL;
 }
 
 

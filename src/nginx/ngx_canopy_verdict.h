@@ -33,9 +33,10 @@ typedef struct {
 
 
 /*
- * SipHash-128 with the zone's key.
+ * GMAC with a key of the zone's, encrypted with another one.
  *
- * In:      by, a digest of what the token is checked by; token.
+ * In:      by, a digest of what the token is checked by, always of the same
+ *          length; token.
  * Returns  NGX_OK; NGX_ERROR if OpenSSL can't.
  */
 ngx_int_t ngx_canopy_verdict_tag(ngx_canopy_zone_t *zone, ngx_str_t *by,

@@ -19,7 +19,7 @@
 #include "canopy_window.h"
 
 
-#define NGX_CANOPY_ZONE_KEY      16
+#define NGX_CANOPY_ZONE_KEY      32     /* two of AES-128 */
 #define NGX_CANOPY_ZONE_FAILURE  192    /* bytes of text */
 
 
