@@ -73,6 +73,7 @@ typedef struct {
         size_t             n;               /* bytes read of status line, name,
                                                value or chunk size */
         size_t             trimmed;         /* n without spaces at the end */
+        size_t             used;            /* bytes of value, at most */
         uint64_t           left;            /* of the body or of a chunk */
         uint8_t            name[CANOPY_ANSWER_NAME_MAX];
         uint8_t            value[CANOPY_ANSWER_VALUE_MAX + 1];

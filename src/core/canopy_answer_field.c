@@ -30,6 +30,7 @@ static int canopy_answer_length(canopy_answer_t *a, const char *value,
 static int canopy_answer_closes(const char *value);
 static void canopy_answer_keep(canopy_answer_t *a, unsigned field,
     const char *value, size_t len);
+static void canopy_answer_forget(canopy_answer_value_t *value);
 
 
 static const struct {
@@ -119,7 +120,12 @@ canopy_answer_field_value(canopy_answer_t *a, const uint8_t *p,
 
     if (a->s.n < CANOPY_ANSWER_VALUE_MAX) {
         room = CANOPY_ANSWER_VALUE_MAX - a->s.n;
-        memcpy(a->s.value + a->s.n, p, n < room ? n : room);
+        room = n < room ? n : room;
+        memcpy(a->s.value + a->s.n, p, room);
+
+        if (a->s.n + room > a->s.used) {
+            a->s.used = a->s.n + room;
+        }
     }
 
     for (end = last; end > p; end--) {
@@ -194,14 +200,14 @@ canopy_answer_field_end(canopy_answer_t *a)
 void
 canopy_answer_wipe(canopy_answer_t *a)
 {
-    canopy_answer_value_t  *id;
+    /* what was not written to is not wiped: most answers have little */
 
-    id = &a->request_id;
+    canopy_answer_forget(&a->content_type);
+    canopy_answer_forget(&a->retry_after);
 
-    OPENSSL_cleanse(&a->content_type, sizeof(canopy_answer_value_t));
-    OPENSSL_cleanse(&a->retry_after, sizeof(canopy_answer_value_t));
-    OPENSSL_cleanse(id->data + id->len, sizeof(id->data) - id->len);
-    OPENSSL_cleanse(&a->s, sizeof(a->s));
+    OPENSSL_cleanse(a->s.name, CANOPY_ANSWER_NAME_MAX);
+    OPENSSL_cleanse(a->s.value, a->s.used);
+    a->s.used = 0;
 }
 
 
@@ -338,6 +344,16 @@ canopy_answer_keep(canopy_answer_t *a, unsigned field, const char *value,
         a->s.id = field;
     }
 
+    canopy_answer_forget(to);
+
     to->len = len;
     memcpy(to->data, value, len);
+}
+
+
+static void
+canopy_answer_forget(canopy_answer_value_t *value)
+{
+    OPENSSL_cleanse(value->data, value->len);
+    value->len = 0;
 }
