@@ -40,7 +40,8 @@ MEASURING := $(wildcard t/load-*.t t/harness*.t t/jose.t t/canary*.t) \
 PACKAGES := gcc make nginx nginx-dev libjansson-dev libssl-dev \
             clang libclang-rt-dev dpkg-dev ca-certificates openssl perl \
             python3-fastapi python3-uvicorn libio-socket-ssl-perl \
-            libcrypt-jwt-perl python3-jsonschema curl valgrind libc6-dbg
+            libcrypt-jwt-perl python3-jsonschema curl prometheus \
+            valgrind libc6-dbg
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
