@@ -9,6 +9,7 @@ package Canopy::Load;
 #
 # Options: connections at a time (32; also one of run); keep => 1 (many requests over one connection; without it the request
 # is to say Connection: close); next (0: the first one's number); patience (30: seconds until a request is given up);
+# header (the name of one whose value is the third word of an answer);
 # answered => sub ($n, $answer, $seconds) for each answer; tick => sub for every second.
 
 use v5.36;
@@ -105,6 +106,7 @@ sub _read ($self, $c) {
     return $self->_give_up($c, 'more than an answer') if $more > 0;
 
     my $outcome = $head =~ /^Canopy-Outcome: (\S+)/im ? $1 : '-';
+    $outcome .= " $1" if $self->{header} && $head =~ /^\Q$self->{header}\E: (\S+)/im;
     $self->_answered($c, "$status $outcome", $head !~ /^Connection: close\r?$/im);
 }
 
