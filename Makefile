@@ -111,7 +111,8 @@ torture: $(MODULE) | need-test
 	perl -I t/lib t/torture $(or $(SECONDS),600) $(SEED)
 
 soak: $(MODULE) | need-test
-	CANOPY_TEST_SOAK=1 prove -v -I t/lib $(sort $(wildcard t/load-*.t)) t/rate-burst.t
+	CANOPY_TEST_SOAK=1 prove -v -I t/lib \
+	    $(sort $(wildcard t/load-*.t)) t/rate-burst.t
 
 sanitize: $(CHECKED) | need-build need-test
 	ASAN_OPTIONS=detect_leaks=1 prove $(CHECKED)
