@@ -67,12 +67,27 @@ for my $nonsense ("nowhere\n", '', "live sandbox\n", "LIVE\n", "live\0\n") {
     ok($after > $before && $after <= $before + 2, 'one line of each worker') || diag($after - $before);
 }
 
+# A worker that is new has never seen a good content but the one at start, which is another one by now.
+sub new_workers () {
+    my %old = map { $_ => 1 } $t->workers;
+    kill 'KILL', keys %old;
+    ok($t->wait_for(sub { my @now = $t->workers; @now == 2 && !grep { $old{$_} } @now }), 'workers die, and there are new ones');
+}
+
+$t->expect_alert(qr/worker process \d+ exited on signal 9/);
+new_workers();
+is(all_go_to('live'), '204 live', 'nonsense, and new workers: the last good one stays');
+
 unlink $t->path('switch');
 sleep 1.5;
 is(all_go_to('live'), '204 live', 'no file: the last good one stays');
+new_workers();
+is(all_go_to('live'), '204 live', 'no file, and new workers: the last good one stays');
 switch("  sandbox  \n");
 sleep 2;
 is(all_go_to('sandbox'), '204 sandbox', 'and there it is again');
+new_workers();
+is(all_go_to('sandbox'), '204 sandbox', 'new workers read it as well');
 $t->reload;
 is(all_go_to('sandbox'), '204 sandbox', 'after a reload');
 

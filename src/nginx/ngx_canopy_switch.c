@@ -5,6 +5,7 @@
 
 
 #include "ngx_canopy_switch.h"
+#include "ngx_canopy_zone.h"
 
 
 #define NGX_CANOPY_SWITCH_MAX  1024     /* bytes of the file */
@@ -17,9 +18,11 @@ struct ngx_canopy_switch_s {
     ngx_uint_t                 line;
     ngx_canopy_main_conf_t    *conf;
     ngx_canopy_environment_t  *environment;
+    ngx_uint_t                 asked;   /* this worker is not new */
 };
 
 
+static void ngx_canopy_switch_recall(ngx_canopy_switch_t *sw);
 static char *ngx_canopy_switch_take(void *owner, u_char *data, size_t len);
 
 
@@ -82,6 +85,8 @@ ngx_canopy_switch_init(ngx_conf_t *cf, ngx_canopy_main_conf_t *mcf)
         return NGX_ERROR;
     }
 
+    mcf->zone->chosen = sw->environment->name;
+
     return NGX_OK;
 }
 
@@ -104,9 +109,37 @@ ngx_canopy_switch_name(ngx_canopy_main_conf_t *mcf, ngx_log_t *log)
         return NULL;
     }
 
+    if (!sw->asked) {
+        sw->asked = 1;
+        ngx_canopy_switch_recall(sw);
+    }
+
     ngx_canopy_file_refresh(&sw->file, log, 0);
 
     return &sw->environment->name;
+}
+
+
+/*
+ * A worker in place of one that crashed knows the content at start only.  If
+ * the file is not usable now, the last good one is what the others have.
+ */
+
+static void
+ngx_canopy_switch_recall(ngx_canopy_switch_t *sw)
+{
+    u_char                     buf[CANOPY_STATE_NAME];
+    ngx_str_t                  name;
+    ngx_canopy_environment_t  *env;
+
+    name.data = buf;
+    name.len = ngx_canopy_zone_chosen(sw->conf->zone, buf);
+
+    env = ngx_canopy_conf_find(sw->conf, &name);
+
+    if (env) {
+        sw->environment = env;
+    }
 }
 
 
@@ -139,6 +172,8 @@ ngx_canopy_switch_take(void *owner, u_char *data, size_t len)
     }
 
     sw->environment = env;
+
+    ngx_canopy_zone_choose(sw->conf->zone, &env->name);
 
     return NULL;
 }

@@ -87,6 +87,10 @@ ngx_canopy_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         }
     }
 
+    if (zone->chosen.len) {
+        ngx_canopy_zone_choose(zone, &zone->chosen);
+    }
+
     return NGX_OK;
 
 nomem:
@@ -118,6 +122,7 @@ ngx_canopy_zone_create(ngx_canopy_zone_t *zone)
 
     sh->created = ngx_canopy_grant_now();
     ngx_memzero(&sh->unassigned, sizeof(canopy_counters_t));
+    sh->chosen_len = 0;
 
     ngx_rbtree_init(&sh->tree, &sh->sentinel, ngx_rbtree_insert_value);
     ngx_queue_init(&sh->verdicts);
@@ -172,6 +177,38 @@ ngx_canopy_zone_grant(ngx_canopy_zone_t *zone, ngx_canopy_grant_t *grant,
     }
 
     return NGX_OK;
+}
+
+
+void
+ngx_canopy_zone_choose(ngx_canopy_zone_t *zone, ngx_str_t *name)
+{
+    if (zone->sh == NULL) {
+        return;
+    }
+
+    ngx_canopy_zone_lock(zone->shpool);
+
+    zone->sh->chosen_len = ngx_min(name->len, CANOPY_STATE_NAME);
+    ngx_memcpy(zone->sh->chosen, name->data, zone->sh->chosen_len);
+
+    ngx_canopy_zone_unlock(zone->shpool);
+}
+
+
+size_t
+ngx_canopy_zone_chosen(ngx_canopy_zone_t *zone, u_char buf[CANOPY_STATE_NAME])
+{
+    size_t  len;
+
+    ngx_canopy_zone_lock(zone->shpool);
+
+    len = zone->sh->chosen_len;
+    ngx_memcpy(buf, zone->sh->chosen, len);
+
+    ngx_canopy_zone_unlock(zone->shpool);
+
+    return len;
 }
 
 

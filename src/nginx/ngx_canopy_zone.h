@@ -83,6 +83,9 @@ typedef struct {
     int64_t                created;     /* ms since the Epoch */
     canopy_counters_t      unassigned;  /* requests that chose no environment */
 
+    size_t                 chosen_len;  /* the last good word of the switch */
+    u_char                 chosen[CANOPY_STATE_NAME];
+
     u_char                 key[NGX_CANOPY_ZONE_KEY];    /* random */
     ngx_rbtree_t           tree;
     ngx_rbtree_node_t      sentinel;
@@ -95,6 +98,8 @@ typedef struct {
     ngx_slab_pool_t       *shpool;
     ngx_cycle_t           *cycle;
     ngx_array_t           *environments;    /* of pointers */
+    ngx_str_t              chosen;          /* by the switch, at start; empty:
+                                               there is none */
 } ngx_canopy_zone_t;
 
 
@@ -114,6 +119,21 @@ ngx_int_t ngx_canopy_zone_add(ngx_conf_t *cf, ngx_canopy_zone_t *zone,
 void *ngx_canopy_zone_entry(ngx_canopy_zone_t *zone, ngx_queue_t *entries,
     const char *name, size_t size, ngx_uint_t *fresh);
 void *ngx_canopy_zone_alloc(ngx_canopy_zone_t *zone, size_t size);
+
+/*
+ * The switch's last good word, for workers that are to come; does nothing
+ * before there is memory.
+ *
+ * In:      name, of an environment.
+ */
+void ngx_canopy_zone_choose(ngx_canopy_zone_t *zone, ngx_str_t *name);
+
+/*
+ * Out:     buf, that word.
+ * Returns  its length; 0: there was none.
+ */
+size_t ngx_canopy_zone_chosen(ngx_canopy_zone_t *zone,
+    u_char buf[CANOPY_STATE_NAME]);
 
 /*
  * A token into its entry, which the caller has locked.  The number changes
