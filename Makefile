@@ -6,7 +6,7 @@
 #   make demo       the same, shows four answers and ends
 #   make test       all tests
 #   make sanitize   all tests under ASan and UBSan
-#   make soak       the tests under load at full length, twenty minutes
+#   make soak       the tests under load at full length, half an hour
 #   make valgrind   requests and reloads under valgrind, some minutes
 #   make fuzz       each parser for a minute (SECONDS=60)
 #   make torture    ten minutes of cancels through random faults, reloads and
@@ -112,7 +112,7 @@ torture: $(MODULE) | need-test
 
 soak: $(MODULE) | need-test
 	CANOPY_TEST_SOAK=1 prove -v -I t/lib \
-	    $(sort $(wildcard t/load-*.t)) t/rate-burst.t
+	    $(sort $(wildcard t/load-*.t)) t/rate-burst.t t/switch-load.t
 
 sanitize: $(CHECKED) | need-build need-test
 	ASAN_OPTIONS=detect_leaks=1 prove $(CHECKED)
