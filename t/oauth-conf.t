@@ -200,7 +200,7 @@ sub secret_file ($content, $mode = 0640) {
 
 my $of_bad = "$server $url $audience oauth2_client_id client-1; oauth2_client_secret_file %%DIR%%/bad; $here";
 for (['is empty', ''], ['holds more than one line', "planted-client-secret\nplanted-client-secret\n"],
-     ['holds a control character inside the secret', "planted-client-secret\x01planted-client-secret"],
+     ['holds a control character inside', "planted-client-secret\x01planted-client-secret"],
      ['is longer than 16k', 'planted-client-secret' . 'x' x 16384]) {
     secret_file($_->[1]);
     my $output = refuses("a secret file that $_->[0]", "secret file \"%%DIR%%/bad\" $_->[0]", DIRECTIVES => $of_bad);

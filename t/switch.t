@@ -67,6 +67,9 @@ for my $nonsense ("nowhere\n", '', "live sandbox\n", "LIVE\n", "live\0\n") {
     ok($after > $before && $after <= $before + 2, 'one line of each worker') || diag($after - $before);
 }
 
+like($t->log, qr/switch file ".*switch" $_, the last good environment stays in use/, "the log says: $_")
+    for 'names no environment', 'is empty', 'holds a space inside', 'holds a control character inside';
+
 # A worker that is new has never seen a good content but the one at start, which is another one by now.
 sub new_workers () {
     my %old = map { $_ => 1 } $t->workers;

@@ -244,15 +244,15 @@ ngx_canopy_file_line(u_char **data, size_t *len)
         }
 
         if (p[i] == ' ') {
-            return "holds a space inside the secret";
+            return "holds a space inside";
         }
 
         if (p[i] < ' ' || p[i] == 0x7f) {
-            return "holds a control character inside the secret";
+            return "holds a control character inside";
         }
 
         if (p[i] >= 0x80) {
-            return "holds a character inside the secret that is not ASCII";
+            return "holds a character that is not ASCII";
         }
     }
 
