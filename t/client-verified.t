@@ -95,6 +95,21 @@ for my $alg (sort keys %key) {
 }
 bad('alg none', 'token_malformed', by($key{RS256}) =~ s/^[^.]+/eyJhbGciOiJub25lIn0/r);
 
+# A token is remembered as a whole: another one in any of its bytes, or a part of it, is not the one that was seen.
+{
+    my $seen = by($key{RS256});
+    is($t->request(request($seen))->status, 204, 'a token is seen') for 1, 2;
+    my @taken;
+    for my $at (0 .. length($seen) - 1) {
+        my $other = $seen;
+        substr($other, $at, 1) = substr($other, $at, 1) eq 'A' ? 'B' : 'A';
+        push @taken, $at if $t->request(request($other))->status != 401;
+    }
+    is("@taken", '', 'changed at any place it is refused');
+    is($t->request(request($_))->status, 401, 'and so is a part of it, or more') for substr($seen, 0, -1), substr($seen, 1), $seen . 'A';
+    is($t->request(request($seen))->status, 204, 'itself is not');
+}
+
 # ----------------------------------------------------------------------------------------------------------- claims
 
 bad('no exp', 'token_expired', by($key{ES256}, exp => undef));

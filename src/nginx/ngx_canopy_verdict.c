@@ -56,6 +56,7 @@ ngx_int_t
 ngx_canopy_verdict_tag(ngx_canopy_zone_t *zone, ngx_str_t *by,
     canopy_slice_t token, ngx_canopy_verdict_tag_t *tag)
 {
+    int              n;
     u_char           value[NGX_CANOPY_VERDICT_BLOCK];
     GCM128_CONTEXT  *gmac;
 
@@ -79,7 +80,13 @@ ngx_canopy_verdict_tag(ngx_canopy_zone_t *zone, ngx_str_t *by,
 
     CRYPTO_gcm128_tag(gmac, value, NGX_CANOPY_VERDICT_BLOCK);
 
-    ngx_canopy_verdict_block(value, (u_char *) tag, ngx_canopy_verdict_outer);
+    if (EVP_EncryptUpdate(ngx_canopy_verdict_outer, (u_char *) tag, &n, value,
+                          NGX_CANOPY_VERDICT_BLOCK)
+            != 1
+        || n != NGX_CANOPY_VERDICT_BLOCK)
+    {
+        return NGX_ERROR;
+    }
 
     return NGX_OK;
 }
@@ -143,7 +150,7 @@ ngx_canopy_verdict_cipher(u_char *key)
 
 
 /*
- * One block of AES, which has nothing left to fail.
+ * A cipher that has encrypted a block does so again.
  */
 
 static void
