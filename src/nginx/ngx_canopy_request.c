@@ -11,7 +11,7 @@
 #include <openssl/rand.h>
 
 
-#define NGX_CANOPY_IDS  64              /* made at a time */
+#define NGX_CANOPY_IDS  256             /* made at a time */
 
 
 static ngx_int_t ngx_canopy_request_id(ngx_http_request_t *r,
