@@ -73,7 +73,7 @@ typedef struct {
         size_t             n;               /* bytes read of status line, name,
                                                value or chunk size */
         size_t             trimmed;         /* n without spaces at the end */
-        size_t             used;            /* bytes of value, at most */
+        size_t             used;            /* bytes of value ever written */
         uint64_t           left;            /* of the body or of a chunk */
         uint8_t            name[CANOPY_ANSWER_NAME_MAX];
         uint8_t            value[CANOPY_ANSWER_VALUE_MAX + 1];
@@ -127,6 +127,12 @@ canopy_answer_rc_e canopy_answer_eof(const canopy_answer_t *a);
  * to be parsed any further.
  */
 void canopy_answer_wipe(canopy_answer_t *a);
+
+
+/*
+ * Wipes request_id, which is empty then.
+ */
+void canopy_answer_forget_id(canopy_answer_t *a);
 
 
 #endif /* CANOPY_ANSWER_H */

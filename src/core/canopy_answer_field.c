@@ -121,9 +121,10 @@ canopy_answer_field_value(canopy_answer_t *a, const uint8_t *p,
     if (a->s.n < CANOPY_ANSWER_VALUE_MAX) {
         room = CANOPY_ANSWER_VALUE_MAX - a->s.n;
         room = n < room ? n : room;
+
         memcpy(a->s.value + a->s.n, p, room);
 
-        if (a->s.n + room > a->s.used) {
+        if (a->s.used < a->s.n + room) {
             a->s.used = a->s.n + room;
         }
     }
@@ -208,6 +209,13 @@ canopy_answer_wipe(canopy_answer_t *a)
     OPENSSL_cleanse(a->s.name, CANOPY_ANSWER_NAME_MAX);
     OPENSSL_cleanse(a->s.value, a->s.used);
     a->s.used = 0;
+}
+
+
+void
+canopy_answer_forget_id(canopy_answer_t *a)
+{
+    canopy_answer_forget(&a->request_id);
 }
 
 

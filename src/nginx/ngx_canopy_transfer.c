@@ -317,7 +317,7 @@ ngx_canopy_transfer_head(ngx_canopy_exchange_t *x)
     id.len = x->answer.request_id.len;
 
     if (canopy_redact_found(x->secrets, x->nsecrets, id)) {
-        x->answer.request_id.len = 0;
+        canopy_answer_forget_id(&x->answer);
     }
 
     x->state->status = x->answer.status;

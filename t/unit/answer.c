@@ -800,6 +800,20 @@ wiped(void)
 
         ok(found == 0, "wiped %zu: nothing else does", i);
     }
+
+    start(&whole);
+    n = (size_t) sprintf(input, A11 "204 X\r\nX-Request-ID: secretly\r\n\r\n");
+    feed(&whole, (uint8_t *) input, n);
+    canopy_answer_forget_id(&whole.a);
+    canopy_answer_wipe(&whole.a);
+
+    found = 0;
+
+    for (p = (uint8_t *) &whole.a; p < (uint8_t *) (&whole.a + 1); p++) {
+        found += memchr("ecrtly", *p, 6) != NULL;
+    }
+
+    ok(whole.a.request_id.len == 0 && found == 0, "wiped: a forgotten id");
 }
 
 
