@@ -39,7 +39,7 @@ static const uint8_t *canopy_answer_size(canopy_answer_t *a, const uint8_t *p,
 static const uint8_t *canopy_answer_text(canopy_answer_t *a, const uint8_t *p,
     const uint8_t *last, canopy_answer_state_e next);
 static const uint8_t *canopy_answer_eol(canopy_answer_t *a, const uint8_t *p,
-    canopy_answer_state_e next);
+    const uint8_t *last, canopy_answer_state_e next);
 static int canopy_answer_section(canopy_answer_t *a);
 
 
@@ -143,7 +143,7 @@ canopy_answer_step(canopy_answer_t *a, const uint8_t **pos,
         break;
 
     case sw_line_end:
-        p = canopy_answer_eol(a, p, sw_name);
+        p = canopy_answer_eol(a, p, last, sw_name);
 
         if (a->s.state == sw_name && canopy_answer_field_end(a) != 0) {
             p = NULL;
@@ -160,7 +160,7 @@ canopy_answer_step(canopy_answer_t *a, const uint8_t **pos,
         break;
 
     case sw_section_end:
-        p = canopy_answer_eol(a, p, sw_done);
+        p = canopy_answer_eol(a, p, last, sw_done);
 
         if (a->s.state == sw_done && canopy_answer_section(a) != 0) {
             p = NULL;
@@ -177,11 +177,11 @@ canopy_answer_step(canopy_answer_t *a, const uint8_t **pos,
         break;
 
     case sw_size_end:
-        p = canopy_answer_eol(a, p, a->s.left ? sw_data : sw_name);
+        p = canopy_answer_eol(a, p, last, a->s.left ? sw_data : sw_name);
         break;
 
     default: /* sw_data_end */
-        p = canopy_answer_eol(a, p, sw_size);
+        p = canopy_answer_eol(a, p, last, sw_size);
     }
 
     if (p == NULL || (bounded && (size_t) (p - *pos) > a->s.room)) {
@@ -364,23 +364,28 @@ canopy_answer_text(canopy_answer_t *a, const uint8_t *p, const uint8_t *last,
 
 
 /*
- * One byte of a line's end, which is CR LF or LF.
+ * A line's end, which is CR LF or LF, or its first byte.
  */
 static const uint8_t *
-canopy_answer_eol(canopy_answer_t *a, const uint8_t *p,
+canopy_answer_eol(canopy_answer_t *a, const uint8_t *p, const uint8_t *last,
     canopy_answer_state_e next)
 {
-    if (*p == '\n') {
-        a->s.cr = 0;
-        a->s.state = next;
-        return p + 1;
+    if (*p == '\r' && !a->s.cr) {
+        a->s.cr = 1;
+        p++;
+
+        if (p == last) {
+            return p;
+        }
     }
 
-    if (*p != '\r' || a->s.cr) {
+    if (*p != '\n') {
         return NULL;
     }
 
-    a->s.cr = 1;
+    a->s.cr = 0;
+    a->s.state = next;
+
     return p + 1;
 }
 

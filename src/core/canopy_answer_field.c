@@ -33,6 +33,7 @@ static void canopy_answer_keep(canopy_answer_t *a, unsigned field,
 static void canopy_answer_forget(canopy_answer_value_t *value);
 
 
+/* the shortest first; the end is longer than any */
 static const struct {
     size_t                 len;
     const char            *name;
@@ -48,7 +49,7 @@ static const struct {
     { 16, "content-encoding",  field_content_encoding },
     { 16, "x-amzn-requestid",  field_x_amzn_requestid },
     { 17, "transfer-encoding", field_transfer_encoding },
-    {  0, NULL,                field_other }
+    { SIZE_MAX, NULL,          field_other }
 };
 
 
@@ -97,15 +98,16 @@ canopy_answer_field_find(canopy_answer_t *a)
 {
     size_t  i;
 
-    for (i = 0; canopy_answer_fields[i].len; i++) {
+    a->s.field = field_other;
+
+    for (i = 0; canopy_answer_fields[i].len <= a->s.n; i++) {
         if (canopy_answer_fields[i].len == a->s.n
             && memcmp(canopy_answer_fields[i].name, a->s.name, a->s.n) == 0)
         {
+            a->s.field = canopy_answer_fields[i].field;
             break;
         }
     }
-
-    a->s.field = canopy_answer_fields[i].field;
 }
 
 

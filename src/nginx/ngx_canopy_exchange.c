@@ -239,6 +239,11 @@ ngx_canopy_exchange_close(ngx_canopy_exchange_t *x)
 void
 ngx_canopy_exchange_end(ngx_canopy_exchange_t *x)
 {
+    if (x->ended) {
+        return;
+    }
+
+    x->ended = 1;
     x->step = NGX_CANOPY_EXCHANGE_DONE;
 
     ngx_canopy_peers_forget(&x->waiter);

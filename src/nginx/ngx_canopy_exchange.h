@@ -92,6 +92,7 @@ struct ngx_canopy_exchange_s {
     unsigned                        reused:1;
     unsigned                        received:1; /* a byte at least */
     unsigned                        keepalive:1;
+    unsigned                        ended:1;
 };
 
 
