@@ -9,10 +9,11 @@
 
 
 #define NGX_CANOPY_RETRY_AFTER  30      /* seconds */
+#define NGX_CANOPY_CHALLENGE    "Bearer realm=\"canopy\""
 
 
 static ngx_int_t ngx_canopy_headers_authenticate(ngx_http_request_t *r,
-    char *error, const char *msg, size_t len);
+    ngx_str_t *error, const char *msg, size_t len);
 static ngx_int_t ngx_canopy_headers_seconds(ngx_http_request_t *r,
     time_t seconds);
 static ngx_int_t ngx_canopy_headers_push(ngx_http_request_t *r,
@@ -30,7 +31,16 @@ static ngx_str_t  ngx_canopy_allow = ngx_string("Allow");
 static ngx_str_t  ngx_canopy_allow_value = ngx_string("PATCH");
 static ngx_str_t  ngx_canopy_authenticate = ngx_string("WWW-Authenticate");
 static ngx_str_t  ngx_canopy_authenticate_value =
-    ngx_string("Bearer realm=\"canopy\"");
+    ngx_string(NGX_CANOPY_CHALLENGE);
+
+/* up to the words of the error */
+
+static ngx_str_t  ngx_canopy_authenticate_token =
+    ngx_string(NGX_CANOPY_CHALLENGE
+               ", error=\"invalid_token\", error_description=\"");
+static ngx_str_t  ngx_canopy_authenticate_scope =
+    ngx_string(NGX_CANOPY_CHALLENGE
+               ", error=\"insufficient_scope\", error_description=\"");
 
 
 ngx_int_t
@@ -102,11 +112,14 @@ ngx_canopy_headers_refusal(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
     case CANOPY_TOKEN_NOT_YET_VALID:
     case CANOPY_TOKEN_ISSUER:
     case CANOPY_TOKEN_AUDIENCE:
-        return ngx_canopy_headers_authenticate(r, "invalid_token", msg, len);
+        return ngx_canopy_headers_authenticate(r,
+                                               &ngx_canopy_authenticate_token,
+                                               msg, len);
 
     case CANOPY_TOKEN_CLAIM:
-        return ngx_canopy_headers_authenticate(r, "insufficient_scope", msg,
-                                               len);
+        return ngx_canopy_headers_authenticate(r,
+                                               &ngx_canopy_authenticate_scope,
+                                               msg, len);
 
     case CANOPY_ENVIRONMENT_CLOSED:
         return ngx_canopy_headers_seconds(r, NGX_CANOPY_RETRY_AFTER);
@@ -128,23 +141,22 @@ ngx_canopy_headers_refusal(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
  */
 
 static ngx_int_t
-ngx_canopy_headers_authenticate(ngx_http_request_t *r, char *error,
+ngx_canopy_headers_authenticate(ngx_http_request_t *r, ngx_str_t *error,
     const char *msg, size_t len)
 {
     u_char     *p;
     ngx_str_t   value;
 
-    p = ngx_pnalloc(r->pool, ngx_canopy_authenticate_value.len + len
-                             + sizeof(", error=\"insufficient_scope\""
-                                      ", error_description=\"\""));
+    p = ngx_pnalloc(r->pool, error->len + len + 1);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     value.data = p;
 
-    p = ngx_sprintf(p, "%V, error=\"%s\", error_description=\"%*s\"",
-                    &ngx_canopy_authenticate_value, error, len, msg);
+    p = ngx_cpymem(p, error->data, error->len);
+    p = ngx_cpymem(p, msg, len);
+    *p++ = '"';
 
     value.len = p - value.data;
 
