@@ -12,6 +12,7 @@ use v5.36;
 use Canopy::Bench::Nginx;
 use Canopy::Bench::Paths qw($credential $rejection);
 use Canopy::Bench::Tokens;
+use Canopy::Process qw(run);
 
 # What is missing on this machine, as sentences.
 sub missing () {
@@ -24,6 +25,16 @@ sub missing () {
     my @packages = ((map { $command{$_} } grep { !$found->($_) } sort keys %command),
                     (map { $file{$_} } grep { !-e $_ } sort keys %file));
     return map { "$_ is missing, run \"make deps\"" } @packages;
+}
+
+# The conditions that a reader has to know.
+sub machine () {
+    open my $fh, '<', '/proc/cpuinfo' or return '';
+    my ($cpu) = map { /^model name\s*:\s*(.*?)\s*$/ } <$fh>;
+    my ($nginx) = (run('/usr/sbin/nginx', '-v'))[1] =~ m{(nginx/\S+)};
+    my ($valgrind) = (run('valgrind', '--version'))[1] =~ /^(\S+)/m;
+    my ($wrk) = (run('wrk', '-v'))[1] =~ m{^wrk (?:debian/)?(\S+)}m;
+    return sprintf "%s, %d cores; %s, wrk %s, %s.\n", $cpu // 'unknown CPU', Canopy::Bench::Nginx::cpus(), $nginx, $wrk, $valgrind;
 }
 
 # Options: progress, a sub that is told what is being done; locations: more of the upstream's.

@@ -26,8 +26,7 @@ sub per_request ($nginx, $requests, %opt) {
 
     $self->_start;
     $opt{prepare}->($self) if $opt{prepare};
-    $self->{socket} //= $self->connect;
-    $self->send($opt{warm} // 1000);
+        $self->send($opt{warm} // 1000);
     $self->_mark;
     $self->send($count);
     my $once = $self->_mark;
@@ -48,7 +47,8 @@ sub _start ($self) {
     $self->{socket} = wait_until(sub { $self->_open }, 60) or croak "nginx does not start:\n" . $nginx->read('foreground.out');
 }
 
-sub connect ($self) { return $self->_open // croak "connect: $!" }
+# One more than that which is used.
+sub open_connection ($self) { return $self->_open // croak "connect: $!" }
 
 sub _open ($self) {
     socket my $socket, AF_INET, SOCK_STREAM, IPPROTO_TCP or croak "socket: $!";

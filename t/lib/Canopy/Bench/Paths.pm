@@ -4,7 +4,7 @@ package Canopy::Bench::Paths;
 #
 #     for my $path (Canopy::Bench::Paths::all($tokens)) { $path->{title}; $path->{against}; $path->{limits} ... }
 #     $path->{requests}->('canopy');                                              # Canopy::Bench::Requests
-#     my @faults = Canopy::Bench::Paths::faults($path, $nginx, $body);            # empty: it does its job
+#     my @faults = Canopy::Bench::Paths::faults($path, $nginx, \my $body);            # empty: it does its job
 
 use v5.36;
 
@@ -30,14 +30,15 @@ our $rejection = '{"detail":[{"type":"uuid_version","loc":["path","task_id"],"ms
     . '"input":"no","ctx":{"min_length":3},"url":"https://errors.pydantic.dev/2.6/v/string_too_short"}]}';
 
 # A path: name, title; against: who sets the limit; limits: of instructions and of CPU time; status, type: the answer's;
-# answers: the upstream's status, where it is asked; without => 1: Lua does not take part.
+# answers: the upstream's status, where it is asked; without => 1: Lua does not take part; warm: how many requests until the
+# module's zone is full.
 my @paths = (
     { name => 'seen', title => 'accepted, 204, token seen before, shape only', against => 'proxy', limits => [1.00, 1.05],
       status => 204, answers => 204, token => 'signed', id => $accepted },
     { name => 'verified', title => 'accepted, 204, token seen before, verified', against => 'proxy', limits => [1.00, 1.05],
       status => 204, answers => 204, token => 'signed', id => $accepted, prefix => 'keys', without => 1 },
     { name => 'different', title => 'accepted, 204, every token different, shape only', against => 'proxy',
-      limits => [2.00, 1.40], status => 204, answers => 204, token => 'different', id => $accepted },
+      limits => [2.00, 1.40], status => 204, answers => 204, token => 'different', id => $accepted, warm => 10_000 },
     { name => 'rejected', title => 'upstream 422, normalized', against => 'proxy', limits => [2.00, 1.30],
       status => 422, answers => 422, type => 'uuid_version', entries => 2, token => 'signed', id => $rejected },
     { name => 'invalid', title => 'invalid UUID, refused', against => 'return', limits => [1.40, 1.15],
@@ -75,8 +76,9 @@ sub all ($tokens) {
 # Those who are measured; the limit comes first.
 sub contestants ($path) { return ($path->{against}, 'canopy', $path->{without} ? () : 'lua') }
 
-# A scripted upstream takes the place of the fast one meanwhile; $body is what return has to send.
-sub faults ($path, $nginx, $body = undef) {
+# A scripted upstream takes the place of the fast one meanwhile. $body is what return has to send, and where what the module
+# sends is left.
+sub faults ($path, $nginx, $body) {
     my $name = $nginx->name;
     my $json = 'Content-Type: application/json';
     unlink $nginx->path('upstream-check.jsonl');
@@ -94,7 +96,8 @@ sub faults ($path, $nginx, $body = undef) {
     my @sent = $nginx->news('check');
     $nginx->stop_upstream('check');
 
-    return ((map { _answer_faults($path, $name, $_, $body) } @answers),
+    $$body = $answers[0]->body if $name eq 'canopy';
+    return ((map { _answer_faults($path, $name, $_, $$body) } @answers),
             _sent_faults($path, $name, \@texts, [grep { $_->{event} eq 'request' } @sent]),
             $nginx->faults);
 }

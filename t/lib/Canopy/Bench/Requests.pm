@@ -17,11 +17,11 @@ use Canopy::Bench::Tokens qw(digits);
 my $mark = '@' x 12;
 
 # Options: id, prefix (live), method (PATCH), more (['X-Client: 1', ...]), and tokens or around; without either there is no
-# Authorization.
+# Authorization. With around and cycle, so many tokens come in turn.
 sub new ($class, %opt) {
     my @tokens = $opt{around} ? join $mark, $opt{around}->@* : ($opt{tokens} // [undef])->@*;
     my @texts = map { _text($_, %opt) } @tokens;
-    return bless { texts => \@texts, $opt{around} ? (around => [split /\Q$mark\E/, $texts[0]]) : () }, $class;
+    return bless { texts => \@texts, cycle => $opt{cycle} // 1e9, $opt{around} ? (around => [split /\Q$mark\E/, $texts[0]]) : () }, $class;
 }
 
 sub _text ($token, %opt) {
@@ -31,12 +31,9 @@ sub _text ($token, %opt) {
 }
 
 sub text ($self, $n) {
-    return join digits($n), $self->{around}->@* if $self->{around};
+    return join digits($n % $self->{cycle}), $self->{around}->@* if $self->{around};
     return $self->{texts}[$n % $self->{texts}->@*];
 }
-
-# How many of them are different: undef if all are.
-sub different ($self) { return $self->{around} ? undef : scalar $self->{texts}->@* }
 
 sub write ($self, $file) {
     open my $fh, '>:raw', $file or croak "$file: $!";
