@@ -11,6 +11,8 @@
 #   make fuzz       each parser for a minute (SECONDS=60)
 #   make torture    ten minutes of cancels through random faults, reloads and
 #                   killed workers (SECONDS=600, SEED=...)
+#   make bench      beside nginx's proxy_pass and a gateway in Lua, some minutes
+#                   (ARGS=seen: one path, growth, scale; see docs/performance.md)
 
 # another nginx tree: make NGINX_SRC=/path/to/nginx-1.26.3
 NGINX_SRC ?= /usr/share/nginx/src
@@ -35,13 +37,13 @@ TESTS   ?= $(sort $(wildcard t/*.t))
 
 # these measure time or memory, which sanitizers change, or run no nginx
 MEASURING := $(wildcard t/load-*.t t/harness*.t t/jose.t t/canary*.t) \
-             t/oauth-wiped.t t/page.t
+             t/oauth-wiped.t t/page.t t/bench.t
 
 PACKAGES := gcc make nginx nginx-dev libjansson-dev libssl-dev \
             clang libclang-rt-dev dpkg-dev ca-certificates openssl perl \
             python3-fastapi python3-uvicorn libio-socket-ssl-perl \
             libcrypt-jwt-perl python3-jsonschema curl prometheus \
-            valgrind libc6-dbg
+            valgrind libc6-dbg wrk libnginx-mod-http-lua lua-cjson
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
@@ -114,6 +116,10 @@ soak: $(MODULE) | need-test
 	CANOPY_TEST_SOAK=1 prove -v -I t/lib \
 	    $(sort $(wildcard t/load-*.t)) t/rate-burst.t t/switch-load.t
 
+# what is missing it says itself
+bench: $(MODULE) | need-test
+	perl -I t/lib t/bench/run $(ARGS)
+
 sanitize: $(CHECKED) | need-build need-test
 	ASAN_OPTIONS=detect_leaks=1 prove $(CHECKED)
 	t/sanitize $(BUILD)/sanitize $(filter-out $(MEASURING),$(TESTS))
@@ -178,5 +184,5 @@ clean:
 	rm -rf $(BUILD)
 
 
-.PHONY: all unit test torture soak sanitize valgrind fuzz run demo deps clean \
+.PHONY: all unit test torture soak bench sanitize valgrind fuzz run demo deps clean \
         need-build need-test need-valgrind need-fuzz

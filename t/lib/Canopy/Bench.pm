@@ -42,7 +42,7 @@ sub new ($class, %opt) {
     my $self = bless { progress => sub { }, tokens => Canopy::Bench::Tokens->new, %opt }, $class;
 
     my $upstream = Canopy::Bench::Nginx->new('upstream', cpu => 1, connections => 8192, BODY => $rejection);
-    my $certificate = $upstream->certificate('upstream', san => 'IP:127.0.0.1');
+    my $certificate = $upstream->certificate('upstream', san => 'DNS:localhost,IP:127.0.0.1');
     $upstream->set(CHAIN => $certificate->{chain}, KEY => $certificate->{key}, LOCATIONS => $opt{locations} // '');
     @$self{qw(upstream certificate)} = ($upstream, $certificate);
     $self->{port} = { map { $_ => $upstream->port($_) } qw(upstream upstream_tls) };

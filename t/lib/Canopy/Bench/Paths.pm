@@ -82,8 +82,9 @@ sub faults ($path, $nginx, $body) {
     my $name = $nginx->name;
     my $json = 'Content-Type: application/json';
     unlink $nginx->path('upstream-check.jsonl');
-    $nginx->upstream('check', port => $nginx->port('upstream'), handler => sub { $path->{answers} == 204
-        ? reply(204) : reply($path->{answers}, $rejection, $json) });
+    $nginx->upstream('check', port => $nginx->port('upstream'), handler => sub {
+        ($path->{answers} // 204) == 204 ? reply(204) : reply($path->{answers}, $rejection, $json);
+    });
     $nginx->start;
 
     my (@answers, @texts);
@@ -126,7 +127,7 @@ sub _answer_faults ($path, $name, $res, $body) {
 
 # The proxy passes on what it gets, apart from Authorization.
 sub _sent_faults ($path, $name, $texts, $sent) {
-    my $wanted = $path->{answers} && $name ne 'return' ? @$texts : 0;
+    my $wanted = $path->{answers} ? @$texts : 0;
     return 'the upstream has got ' . @$sent . " requests, not $wanted" if @$sent != $wanted;
 
     return map {

@@ -12,14 +12,16 @@ use Exporter qw(import);
 
 our @EXPORT_OK = qw(table number ratio median write_section);
 
-# The first column is text, unless said otherwise; the others are figures.
+# Columns with figures stand at the right.
 sub table ($head, @rows) {
-    my @width = map { my $at = $_; (sort { $b <=> $a } map { length $_->[$at] // '' } $head, @rows)[0] } 0 .. $#$head;
+    my @columns = 0 .. $#$head;
+    my @width = map { my $at = $_; (sort { $b <=> $a } map { length $_->[$at] // '' } $head, @rows)[0] } @columns;
+    my @figures = map { my $at = $_; scalar grep { ($_->[$at] // '') =~ /^\W*\d/ } @rows } @columns;
     my $line = sub (@cells) {
-        '| ' . join(' | ', map { sprintf $_ ? "%$width[$_]s" : "%-$width[$_]s", $cells[$_] // '' } 0 .. $#$head) . " |\n";
+        '| ' . join(' | ', map { sprintf $figures[$_] ? "%$width[$_]s" : "%-$width[$_]s", $cells[$_] // '' } @columns) . " |\n";
     };
     return $line->(@$head),
-           '| ' . join(' | ', map { $_ ? '-' x ($width[$_] - 1) . ':' : '-' x $width[$_] } 0 .. $#$head) . " |\n",
+           '| ' . join(' | ', map { $figures[$_] ? '-' x ($width[$_] - 1) . ':' : '-' x $width[$_] } @columns) . " |\n",
            map { $line->(@$_) } @rows;
 }
 
