@@ -20,6 +20,7 @@ $t->secret('changing', $credentials[0]);
 
 $t->expect_alert(qr/\[emerg\] \S+ (?:\*\d+ )?(?:malloc|posix_memalign)\([\d, ]+\) failed/);
 $t->expect_alert(qr/\[alert\] \S+ (?:\*\d+ )?(?:SSL_\w+\(\) failed|ignoring stale global SSL error) \(SSL: /);
+$t->expect_alert(qr/\[alert\] \S+ \*\d+ peer closed connection in SSL handshake \(12: /);                   # OpenSSL 3.5
 
 $t->conf(<<'EOC');
 %%HEAD%%
