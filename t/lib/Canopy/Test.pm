@@ -133,12 +133,13 @@ sub certificate ($t, $name, %opt) { return $t->{cert}->certificate($name, %opt) 
 sub conf ($t, $text) { return $t->write('nginx.conf', $t->expand($text, 'error.log')) }
 
 sub expand ($t, $text, $error_log) {
-    my $module = File::Spec->rel2abs($ENV{CANOPY_MODULE} // 'build/ngx_canopy_module.so');
+    my $module = $ENV{CANOPY_MODULE} // 'build/ngx_canopy_module.so';
+    my @load = $t->{module} && length $module ? 'load_module ' . File::Spec->rel2abs($module) . ';' : ();
     my $canopy = !$t->{module} ? '' : ' outcome=$canopy_outcome env=$canopy_environment task=$canopy_task_id'
         . ' error=$canopy_error us=$upstream_status ua=$upstream_addr urid=$canopy_upstream_request_id';
 
     my $head = join "\n",
-        $t->{module} ? 'load_module %%MODULE%%;' : (),
+        @load,
         'daemon on;', 'master_process on;', "worker_processes $t->{workers};",
         defined $owner ? 'user www-data;' : (),
         (map { "env $_;" } grep { defined $ENV{$_} } qw(ASAN_OPTIONS UBSAN_OPTIONS)),      # for a new binary
@@ -154,7 +155,6 @@ sub expand ($t, $text, $error_log) {
     $text =~ s/%%HEAD%%/$head/g;
     $text =~ s/%%HTTP%%/$http/g;
     $text =~ s/%%DIR%%/$t->{dir}/g;
-    $text =~ s/%%MODULE%%/$module/g;
     $text =~ s/%%PORT_(\w+)%%/$t->port($1)/ge;
     return $text;
 }
