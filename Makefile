@@ -13,6 +13,10 @@
 #                   killed workers (SECONDS=600, SEED=...)
 #   make bench      beside nginx's proxy_pass and a gateway in Lua, some minutes
 #                   (ARGS=seen: one path, growth, scale; see docs/performance.md)
+#   make deb        build/libnginx-mod-http-canopy_*.deb, looked at by lintian
+#   make deb-test   it is installed, upgraded and purged in a Debian of its own
+#   make matrix     all tests with this machine's nginx, with one that has the
+#                   module built in, and in a Debian 13 of its own: an hour
 
 # another nginx tree: make NGINX_SRC=/path/to/nginx-1.26.3
 NGINX_SRC ?= /usr/share/nginx/src
@@ -43,7 +47,8 @@ PACKAGES := gcc make nginx nginx-dev libjansson-dev libssl-dev \
             clang libclang-rt-dev dpkg-dev ca-certificates openssl perl \
             python3-fastapi python3-uvicorn libio-socket-ssl-perl \
             libcrypt-jwt-perl python3-jsonschema curl prometheus \
-            valgrind libc6-dbg wrk libnginx-mod-http-lua lua-cjson
+            valgrind libc6-dbg wrk libnginx-mod-http-lua lua-cjson \
+            debhelper fakeroot lintian debootstrap
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
@@ -148,6 +153,41 @@ demo: $(MODULE) | need-test
 	/usr/bin/python3 t/sandbox/run --demo $(MODULE)
 
 
+# in a clean copy, beside which dpkg-buildpackage puts the packages
+COPY := tar -c --exclude=./$(BUILD) --exclude=./.git . | tar -x -C
+
+deb: | need-deb
+	rm -rf $(BUILD)/deb $(BUILD)/*.deb
+	mkdir -p $(BUILD)/deb
+	$(COPY) $(BUILD)/deb
+	cd $(BUILD)/deb && dpkg-buildpackage -us -uc -b > ../deb.log 2>&1 \
+	    || { tail -n 50 ../deb.log; exit 1; }
+	lintian --allow-root --fail-on error,warning --display-info \
+	    $(BUILD)/libnginx-mod-http-canopy_*.changes
+
+deb-test: deb | need-test
+	prove -v t/package/deb.t
+
+# SUITE=... for another Debian
+SUITE  := trixie
+CHROOT := $(BUILD)/chroot/$(SUITE)
+
+matrix: test matrix-static matrix-chroot
+
+matrix-static: | need-build need-test
+	t/static $(BUILD)/static $(TESTS)
+
+matrix-chroot: | need-deb
+	t/chroot make $(CHROOT) $(SUITE)
+	rm -rf $(CHROOT)/root/ngx_canopy
+	mkdir $(CHROOT)/root/ngx_canopy
+	$(COPY) $(CHROOT)/root/ngx_canopy
+	t/chroot online $(CHROOT) sh -c 'apt-get update -qq && apt-get install \
+	    -qq --no-install-recommends make && make -C /root/ngx_canopy deps' \
+	    > $(CHROOT).log 2>&1 || { tail -n 20 $(CHROOT).log; exit 1; }
+	t/chroot alone $(CHROOT) make -C /root/ngx_canopy test TESTS='$(TESTS)'
+
+
 deps:
 	$(SUDO) apt-get update
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y \
@@ -176,6 +216,11 @@ need-valgrind:
 	@command -v valgrind > /dev/null || { echo "valgrind is missing, run" \
 	    "\"make deps\"" >&2; exit 1; }
 
+need-deb:
+	@[ -x /usr/bin/dh ] && [ -x /usr/bin/lintian ] && \
+	    [ -x /usr/sbin/debootstrap ] || { echo "debhelper, lintian or" \
+	    "debootstrap is missing, run \"make deps\"" >&2; exit 1; }
+
 need-fuzz:
 	@command -v clang > /dev/null || { echo "clang is missing, run" \
 	    "\"make deps\"" >&2; exit 1; }
@@ -184,5 +229,6 @@ clean:
 	rm -rf $(BUILD)
 
 
-.PHONY: all unit test torture soak bench sanitize valgrind fuzz run demo deps clean \
-        need-build need-test need-valgrind need-fuzz
+.PHONY: all unit test torture soak bench sanitize valgrind fuzz run demo deps \
+        clean deb deb-test matrix matrix-static matrix-chroot need-build \
+        need-test need-valgrind need-deb need-fuzz
