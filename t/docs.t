@@ -53,7 +53,7 @@ for my $page (@pages) {
         my $conf = $sample;
         $conf =~ s/^load_module.*\n//m;
         $conf =~ s/^events .*\n//m;
-        $conf =~ s{/etc/canopy/}{%%DIR%%/}g;
+        $conf =~ s{/(?:etc/canopy|run/canopy|run/secrets)/}{%%DIR%%/}g;
         $conf =~ s{/etc/nginx/canopy\.crt}{$cert->{chain}}g;
         $conf =~ s{/etc/nginx/canopy\.key}{$cert->{key}}g;
         $conf =~ s{/var/log/nginx/}{%%DIR%%/}g;
