@@ -135,7 +135,12 @@ ngx_canopy_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (clcf->noname && !conf->gateway && prev->status) {
         conf->status = prev->status;
-        clcf->handler = ngx_canopy_status_handler;
+
+        /* an "if" may have a handler of its own */
+
+        if (clcf->lmt_excpt && clcf->handler == NULL) {
+            clcf->handler = ngx_canopy_status_handler;
+        }
     }
 
     if (clcf->noname && !conf->gateway && prev->gateway) {
