@@ -42,19 +42,23 @@ ngx_canopy_count_handler(ngx_http_request_t *r)
     ngx_canopy_zone_t       *zone;
     ngx_canopy_main_conf_t  *mcf;
 
-    ctx = (r == r->main) ? ngx_canopy_find_ctx(r) : NULL;
+    if (r != r->main) {
+        return NGX_OK;
+    }
 
-    if (ctx == NULL) {
+    ctx = ngx_canopy_find_ctx(r);
+
+    if (ngx_canopy_request_outcome(r, ctx, &outcome) != NGX_OK) {
         return NGX_OK;
     }
 
     mcf = ngx_http_get_module_main_conf(r, ngx_canopy_module);
     zone = mcf->zone;
 
-    counters = ctx->environment ? &ctx->environment->count.shared->counters
-                                : &zone->sh->unassigned;
+    counters = (ctx && ctx->environment)
+                   ? &ctx->environment->count.shared->counters
+                   : &zone->sh->unassigned;
 
-    outcome = ngx_canopy_request_outcome(r, ctx);
     status = r->err_status ? r->err_status : r->headers_out.status;
 
     ngx_canopy_zone_lock(zone->shpool);
@@ -62,11 +66,11 @@ ngx_canopy_count_handler(ngx_http_request_t *r)
     canopy_counters_request(counters, outcome, (unsigned) status,
                             ngx_canopy_count_now());
 
-    if (ctx->first) {
+    if (ctx && ctx->first) {
         ngx_canopy_count_exchange(counters, ctx->first, 0);
     }
 
-    if (ctx->repeat) {
+    if (ctx && ctx->repeat) {
         ngx_canopy_count_exchange(counters, ctx->repeat, 1);
     }
 

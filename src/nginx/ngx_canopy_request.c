@@ -96,14 +96,32 @@ ngx_canopy_get_ctx(ngx_http_request_t *r)
 }
 
 
-canopy_outcome_e
-ngx_canopy_request_outcome(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx)
+ngx_int_t
+ngx_canopy_request_outcome(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
+    canopy_outcome_e *outcome)
 {
-    if (ctx->decided) {
-        return ctx->outcome;
+    ngx_uint_t              status;
+    ngx_canopy_loc_conf_t  *conf;
+
+    static const canopy_copies_t  none;
+
+    status = r->main->headers_out.status;
+
+    if (ctx) {
+        *outcome = ctx->decided ? ctx->outcome
+                                : canopy_outcome(&ctx->copies, status);
+        return NGX_OK;
     }
 
-    return canopy_outcome(&ctx->copies, r->main->headers_out.status);
+    conf = ngx_http_get_module_loc_conf(r->main, ngx_canopy_module);
+
+    if (!conf->gateway || status == 0) {
+        return NGX_DECLINED;
+    }
+
+    *outcome = canopy_outcome(&none, status);
+
+    return NGX_OK;
 }
 
 

@@ -88,9 +88,14 @@ ngx_canopy_ctx_t *ngx_canopy_get_ctx(ngx_http_request_t *r);
 /*
  * The outcome as it was told, or as it is known of a request that was ended
  * before it was answered.
+ *
+ * In:      ctx, the context, or NULL if the request has none: another module
+ *          of nginx may have ended it without an answer.
+ * Returns  NGX_OK, *outcome is set; NGX_DECLINED if it is no request of a
+ *          canopy location, or not ended yet.
  */
-canopy_outcome_e ngx_canopy_request_outcome(ngx_http_request_t *r,
-    ngx_canopy_ctx_t *ctx);
+ngx_int_t ngx_canopy_request_outcome(ngx_http_request_t *r,
+    ngx_canopy_ctx_t *ctx, canopy_outcome_e *outcome);
 
 
 /*

@@ -20,8 +20,8 @@ static void ngx_canopy_variable_environment(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_str_t *value);
 static void ngx_canopy_variable_task_id(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_str_t *value);
-static void ngx_canopy_variable_outcome(ngx_http_request_t *r,
-    ngx_canopy_ctx_t *ctx, ngx_str_t *value);
+static ngx_int_t ngx_canopy_variable_outcome(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_canopy_variable_error(ngx_http_request_t *r,
     ngx_canopy_ctx_t *ctx, ngx_str_t *value);
 static void ngx_canopy_variable_upstream_status(ngx_http_request_t *r,
@@ -39,7 +39,6 @@ static void ngx_canopy_variable_set(ngx_http_variable_value_t *v,
 static ngx_canopy_variable_pt  ngx_canopy_variable_handlers[] = {
     ngx_canopy_variable_environment,
     ngx_canopy_variable_task_id,
-    ngx_canopy_variable_outcome,
     ngx_canopy_variable_error,
     ngx_canopy_variable_upstream_status,
     ngx_canopy_variable_upstream_request_id
@@ -56,17 +55,17 @@ static ngx_http_variable_t  ngx_canopy_variables[] = {
     { ngx_string("canopy_task_id"), NULL, ngx_canopy_variable,
       1, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("canopy_outcome"), NULL, ngx_canopy_variable,
-      2, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("canopy_outcome"), NULL, ngx_canopy_variable_outcome,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("canopy_error"), NULL, ngx_canopy_variable,
-      3, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      2, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("canopy_upstream_status"), NULL, ngx_canopy_variable,
-      4, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      3, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("canopy_upstream_request_id"), NULL, ngx_canopy_variable,
-      5, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      4, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("canopy_client"), NULL, ngx_canopy_variable_client,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -136,11 +135,25 @@ ngx_canopy_variable_task_id(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
 }
 
 
-static void
-ngx_canopy_variable_outcome(ngx_http_request_t *r, ngx_canopy_ctx_t *ctx,
-    ngx_str_t *value)
+static ngx_int_t
+ngx_canopy_variable_outcome(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
 {
-    *value = ngx_canopy_str(canopy_outcome_word(ngx_canopy_request_outcome(r, ctx)));
+    ngx_str_t          value;
+    ngx_canopy_ctx_t  *ctx;
+    canopy_outcome_e   outcome;
+
+    ngx_str_null(&value);
+
+    ctx = ngx_canopy_find_ctx(r->main);
+
+    if (ngx_canopy_request_outcome(r, ctx, &outcome) == NGX_OK) {
+        value = ngx_canopy_str(canopy_outcome_word(outcome));
+    }
+
+    ngx_canopy_variable_set(v, &value);
+
+    return NGX_OK;
 }
 
 
