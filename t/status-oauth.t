@@ -107,4 +107,4 @@ for my $path (qw(/status /prometheus /ready)) {
     is(join(' ', @shown), '', "no secret in $path");
 }
 
-done_testing();
+$t->done;

@@ -281,4 +281,4 @@ restart($t);
 cmp_ok(status()->json->{since}, '>=', $since, 'a restart begins anew');
 is_deeply(status()->json->{environments}{live}{answers}, {}, '... without a request');
 
-done_testing();
+$t->done;
