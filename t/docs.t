@@ -83,4 +83,4 @@ my %variable = map { $_ => 1 } text('src/nginx/ngx_canopy_variables.c') =~ /ngx_
 my %described = map { $_ => 1 } $reference =~ /^\| `\$(canopy_\w+)`/mg;
 is(join(' ', sort keys %described), join(' ', sort keys %variable), 'each variable is documented, and no other');
 
-done_testing();
+$t->done;

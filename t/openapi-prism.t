@@ -59,7 +59,7 @@ $res = $t->request(port => $port, path => "/tasks/${id}0000/cancel", headers => 
 is($res->status, 500, 'an answer that is not as the document says is found');
 like($res->body, qr/VIOLATIONS/, '... by Prism');
 
-done_testing();
+$t->done;
 
 END {
     local $?;

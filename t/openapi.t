@@ -109,4 +109,4 @@ for my $case (@wrong) {
 }
 like(check(grep { $_->{status} != 410 } @answers), qr/^no answer had status 410$/m, '... and what was never seen');
 
-done_testing();
+$t->done;
