@@ -3,6 +3,7 @@
 
 use v5.36;
 
+use File::Spec;
 use JSON::PP;
 use Test::More;
 
@@ -35,6 +36,8 @@ sub change ($from, $to, $times) {
     $changed == $times or BAIL_OUT("examples/nginx.conf has $from " . ($changed || 0) . ' times');
 }
 
+my $module = $ENV{CANOPY_MODULE} // 'build/ngx_canopy_module.so';
+my $load = length $module ? 'load_module ' . File::Spec->rel2abs($module) . ';' : '';      # else it is built in
 my $user = $> == 0 ? 'user www-data;' : '';
 my $env = join '', map { "env $_; " } grep { defined $ENV{$_} } qw(ASAN_OPTIONS UBSAN_OPTIONS);
 my $temporary = join ' ', map { "${_}_temp_path %%DIR%%/temp_$_;" } qw(client_body proxy fastcgi uwsgi scgi);
@@ -47,7 +50,7 @@ change(qr{/run/},                          '%%DIR%%/',                          
 change(qr{/var/lib/nginx/canopy},          '%%DIR%%/state',                         1);
 change(qr{/var/log/nginx/},                '%%DIR%%/',                              4);
 change(qr{(?<= )/etc/(?:canopy|nginx/tls)/(?=\S+;)}, '%%DIR%%/',                    6);
-change(qr{modules/ngx_canopy_module\.so},  '%%MODULE%%',                            1);
+change(qr{^load_module .*}m,               $load,                                   1);
 change(qr{^http \{}m,                      "http {\n    $temporary",                1);
 change(qr{canopy_environment \w+ \{\K},    " $upstream",                            2);
 change(qr{(?=oauth2_client_id )},          "$exchange ",                            1);
