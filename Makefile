@@ -208,6 +208,8 @@ need-test:
 	@/usr/bin/python3 -c 'import jsonschema' 2>/dev/null \
 	    || { echo "python3-jsonschema is missing, run \"make deps\"" >&2; \
 	    exit 1; }
+	@command -v promtool > /dev/null || { echo "prometheus is missing, run" \
+	    "\"make deps\"" >&2; exit 1; }
 	@perl -MIO::Socket::SSL -MCrypt::JWT -e 1 2>/dev/null \
 	    || { echo "libio-socket-ssl-perl or libcrypt-jwt-perl is missing," \
 	    "run \"make deps\"" >&2; exit 1; }
