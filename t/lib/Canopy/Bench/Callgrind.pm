@@ -11,7 +11,6 @@ use v5.36;
 
 use Carp qw(croak);
 use Socket qw(AF_INET IPPROTO_TCP SOCK_STREAM TCP_NODELAY inet_aton pack_sockaddr_in);
-use Time::HiRes qw(sleep);
 
 use Canopy::Process qw(alive end_process wait_until);
 

@@ -69,7 +69,8 @@ sub _with_ratio ($mine, $limit) { return ($mine, $limit, sprintf '%.4f', $mine /
 
 sub _token_size ($bench, $name) {
     my ($proxy, $canopy) = map { $bench->nginx($_, SETTINGS => $large) } qw(proxy canopy);
-    return _grow($bench, $name, ['known', 'proxy_pass', 'ratio', 'seen first', 'ratio'], [200, 500, 900, 2000, 4000, 8192], sub ($size) {
+    my @columns = ('known', 'proxy_pass', 'ratio', 'seen first', 'ratio');
+    return _grow($bench, $name, \@columns, [200, 500, 900, 2000, 4000, 8192], sub ($size) {
         my @around = (around => [$bench->tokens->around(size => $size)]);
         my $known = Canopy::Bench::Requests->new(id => $id, @around, cycle => 64);
         my $limit = _count($proxy, $known);
@@ -93,7 +94,8 @@ sub _connections ($bench, $name) {
     return _grow($bench, $name, ['ngx_canopy', 'proxy_pass', 'ratio'], [1, 16, 64, 256], sub ($size) {
         return _with_ratio(map {
             $nginx{$_}->set(KEEPALIVE => "$size; keepalive_timeout 600s");
-            _count($nginx{$_}, Canopy::Bench::Requests->new(id => $id, @around), prepare => sub ($run) { _keep($run, $size) });
+            _count($nginx{$_}, Canopy::Bench::Requests->new(id => $id, @around),
+                   prepare => sub ($run) { _keep($run, $size) });
         } qw(canopy proxy));
     });
 }
@@ -153,7 +155,9 @@ sub _entries ($bench, $name) {
     return _grow($bench, $name, ['ngx_canopy', 'proxy_pass', 'ratio'], [_entry_counts()], sub ($size) {
         my $requests = Canopy::Bench::Requests->new(id => _entries_id($size), @around);
         my $count = $size < 20 ? 500 : 100;
-        return _with_ratio(map { _count($nginx{$_}, $requests, status => 422, count => $count, warm => $count) } qw(canopy proxy));
+        return _with_ratio(map {
+            _count($nginx{$_}, $requests, status => 422, count => $count, warm => $count)
+        } qw(canopy proxy));
     });
 }
 

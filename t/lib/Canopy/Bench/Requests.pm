@@ -21,7 +21,8 @@ my $mark = '@' x 12;
 sub new ($class, %opt) {
     my @tokens = $opt{around} ? join $mark, $opt{around}->@* : ($opt{tokens} // [undef])->@*;
     my @texts = map { _text($_, %opt) } @tokens;
-    return bless { texts => \@texts, cycle => $opt{cycle} // 1e9, $opt{around} ? (around => [split /\Q$mark\E/, $texts[0]]) : () }, $class;
+    return bless { texts => \@texts, cycle => $opt{cycle} // 1e9,
+                   $opt{around} ? (around => [split /\Q$mark\E/, $texts[0]]) : () }, $class;
 }
 
 sub _text ($token, %opt) {

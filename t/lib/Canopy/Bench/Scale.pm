@@ -52,8 +52,8 @@ sub _requests ($bench) {
 
 # {proxy => [figures of each round], canopy => [...]}, in turn. An error ends all.
 sub _side_by_side ($bench, $nginx, %opt) {
-    my (%got, $requests);
-    $requests = _requests($bench);
+    my %got;
+    my $requests = _requests($bench);
     for my $round (1 .. $bench->{rounds}) {
         for my $name ($round % 2 ? @names : reverse @names) {
             $nginx->{$name}->start;
@@ -98,7 +98,8 @@ sub _idle ($bench) {
     my $requests = _requests($bench);
     my @rows;
     for my $name (@names) {
-        my $nginx = $bench->nginx($name, connections => $idle + 1000, SETTINGS => 'client_header_timeout 600s; keepalive_timeout 600s;');
+        my $nginx = $bench->nginx($name, connections => $idle + 1000,
+                                  SETTINGS => 'client_header_timeout 600s; keepalive_timeout 600s;');
         $nginx->start;
         my ($pid) = $nginx->workers;
         _ask($nginx, $requests, _client($nginx));

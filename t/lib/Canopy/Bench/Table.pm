@@ -18,7 +18,8 @@ sub table ($head, @rows) {
     my @width = map { my $at = $_; (sort { $b <=> $a } map { length $_->[$at] // '' } $head, @rows)[0] } @columns;
     my @figures = map { my $at = $_; scalar grep { ($_->[$at] // '') =~ /^\W*\d/ } @rows } @columns;
     my $line = sub (@cells) {
-        '| ' . join(' | ', map { sprintf $figures[$_] ? "%$width[$_]s" : "%-$width[$_]s", $cells[$_] // '' } @columns) . " |\n";
+        my @padded = map { sprintf $figures[$_] ? "%$width[$_]s" : "%-$width[$_]s", $cells[$_] // '' } @columns;
+        '| ' . join(' | ', @padded) . " |\n";
     };
     return $line->(@$head),
            '| ' . join(' | ', map { $figures[$_] ? '-' x ($width[$_] - 1) . ':' : '-' x $width[$_] } @columns) . " |\n",
