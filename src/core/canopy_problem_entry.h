@@ -3,10 +3,10 @@
  *
  *     {"loc":[string|integer, ...],"msg":string,"type":string}
  *
- * Only canopy_problem.c uses this, and jansson's trees do not leave the two.
- * All three give a new reference, or NULL if there was no memory.  No secret
- * of in->secrets is in a text of theirs, and none of the upstream's texts is
- * longer than CANOPY_PROBLEM_TEXT.
+ * Only canopy_problem_tree.c uses this, and jansson's trees do not leave the
+ * two.  All three give a new reference, or NULL if there was no memory.  No
+ * secret of in->secrets is in a text of theirs, and none of the upstream's
+ * texts is longer than CANOPY_PROBLEM_TEXT.
  */
 
 #ifndef CANOPY_PROBLEM_ENTRY_H
