@@ -5,8 +5,9 @@
  *     {"detail":[{"loc":[string|integer, ...],"msg":string,"type":string},
  *                ...]}
  *
- * Uses jansson; the tree is born and dies in one call, and what jansson frees
- * is wiped: an upstream may echo the credential.
+ * What FastAPI itself sends is rewritten without a tree.  For all else jansson
+ * is used; its tree is born and dies in one call, and what it frees is wiped:
+ * an upstream may echo the credential.
  */
 
 #ifndef CANOPY_PROBLEM_H
