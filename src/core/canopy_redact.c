@@ -13,6 +13,8 @@
 #define REDACTED      "[redacted]"
 #define REDACTED_LEN  (sizeof(REDACTED) - 1)
 
+#define BEGINNING     32
+
 
 /* what becomes of a byte of a text when secrets are replaced */
 typedef enum {
@@ -22,6 +24,7 @@ typedef enum {
 } canopy_redact_mark_e;
 
 
+static int canopy_redact_in(canopy_slice_t secret, canopy_slice_t text);
 static int canopy_redact_mark(canopy_slice_t secret, canopy_slice_t text,
     uint8_t *marks);
 static size_t *canopy_redact_borders(canopy_slice_t secret);
@@ -37,13 +40,37 @@ canopy_redact_found(const canopy_slice_t *secrets, size_t n,
 
     for (i = 0; i < n; i++) {
         if (secrets[i].len && secrets[i].len <= text.len
-            && memmem(text.data, text.len, secrets[i].data, secrets[i].len))
+            && canopy_redact_in(secrets[i], text))
         {
             return 1;
         }
     }
 
     return 0;
+}
+
+
+/*
+ * A long secret by its beginning first: what memmem() does before it looks for
+ * a token of a kilobyte takes longer than to look through most texts.
+ */
+static int
+canopy_redact_in(canopy_slice_t secret, canopy_slice_t text)
+{
+    size_t          n;
+    const uint8_t  *p;
+
+    n = (secret.len < BEGINNING) ? secret.len : BEGINNING;
+
+    p = memmem(text.data, text.len, secret.data, n);
+
+    if (p == NULL || n == secret.len) {
+        return p != NULL;
+    }
+
+    text.len -= (size_t) (p - text.data);
+
+    return memmem(p, text.len, secret.data, secret.len) != NULL;
 }
 
 

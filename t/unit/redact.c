@@ -9,6 +9,7 @@
 
 #define R        "[redacted]"
 #define SECRETS  3
+#define A32      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 
 static void tables(void);
@@ -73,6 +74,14 @@ tables(void)
           { "12345", "3" }, SIZE_MAX, "." R ".", 1 },
         { "three in a row", ".1234567.", { "345", "123", "567" }, SIZE_MAX,
           "." R ".", 1 },
+        { "a long one", "." A32 "1" A32 "2.", { A32 "1" A32 "2" }, SIZE_MAX,
+          "." R ".", 1 },
+        { "a long one's beginning", "." A32 "1" A32 "3.",
+          { A32 "1" A32 "2" }, SIZE_MAX, "." A32 "1" A32 "3.", 0 },
+        { "a long one behind its beginning", A32 "1." A32 "12." A32 "2",
+          { A32 "12" }, SIZE_MAX, A32 "1." R "." A32 "2", 1 },
+        { "a long one in its beginning", "aa" A32 "12", { A32 "12" },
+          SIZE_MAX, "aa" R, 1 },
         { "the mark itself", "a" R "b", { R }, SIZE_MAX, R, 1 },
         { "what is left is one", "x1", { "1", "x[" }, SIZE_MAX, R, 1 },
         { "half a character", "\xc3\xa9", { "\xc3" }, SIZE_MAX, R, 1 },
