@@ -166,7 +166,7 @@ deb: | need-deb
 	    $(BUILD)/libnginx-mod-http-canopy_*.changes
 
 deb-test: deb | need-test
-	prove -v t/package/deb.t
+	prove t/package/
 
 # SUITE=... for another Debian
 SUITE  := trixie
