@@ -26,4 +26,7 @@ for my $list (map { "debian/libnginx-mod-http-canopy.$_" } qw(docs examples manp
     is_deeply([grep { !-e } split /\n/, slurp($list)], [], "$list: the files are there");
 }
 
+my $installed = join '', map { slurp("debian/libnginx-mod-http-canopy.$_") } qw(docs examples);
+is_deeply([grep { $installed !~ /^\Q$_\E$/m } glob 'docs/*.md docs/*.yaml examples/*'], [], 'all documents and examples are installed');
+
 done_testing();
