@@ -17,7 +17,6 @@
 
 static json_t *entry(json_t *loc, json_t *msg, json_t *type);
 static json_t *first_string(json_t *object, const char *const *names);
-static int about_task(const canopy_problem_t *in);
 static json_t *default_loc(const canopy_problem_t *in);
 static json_t *default_type(const canopy_problem_t *in);
 
@@ -110,8 +109,8 @@ first_string(json_t *object, const char *const *names)
 }
 
 
-static int
-about_task(const canopy_problem_t *in)
+int
+canopy_problem_about_task(const canopy_problem_t *in)
 {
     return in->status == 404 || in->status == 409 || in->status == 410
            || in->status == 422;
@@ -121,16 +120,16 @@ about_task(const canopy_problem_t *in)
 static json_t *
 default_loc(const canopy_problem_t *in)
 {
-    return about_task(in) ? json_pack("[ss]", "path", "id")
-                          : json_pack("[s]", "upstream");
+    return canopy_problem_about_task(in) ? json_pack("[ss]", "path", "id")
+                                         : json_pack("[s]", "upstream");
 }
 
 
 static json_t *
 default_type(const canopy_problem_t *in)
 {
-    return json_string_nocheck(about_task(in) ? "value_error"
-                                              : "upstream_error");
+    return json_string_nocheck(canopy_problem_about_task(in)
+                                   ? "value_error" : "upstream_error");
 }
 
 

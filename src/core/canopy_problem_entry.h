@@ -4,9 +4,10 @@
  *     {"loc":[string|integer, ...],"msg":string,"type":string}
  *
  * Only canopy_problem_tree.c uses this, and jansson's trees do not leave the
- * two.  All three give a new reference, or NULL if there was no memory.  No
- * secret of in->secrets is in a text of theirs, and none of the upstream's
- * texts is longer than CANOPY_PROBLEM_TEXT.
+ * two; canopy_problem_plain.c asks what it is about.  Those that make an entry
+ * give a new reference, or NULL if there was no memory.  No secret of
+ * in->secrets is in a text of theirs, and none of the upstream's texts is
+ * longer than CANOPY_PROBLEM_TEXT.
  */
 
 #ifndef CANOPY_PROBLEM_ENTRY_H
@@ -39,6 +40,17 @@ json_t *canopy_problem_entry_text(const canopy_problem_t *in,
  *          are not looked for.
  */
 json_t *canopy_problem_entry_own(const canopy_problem_t *in, const char *text);
+
+
+/*
+ * Is it about the task that the request was for?  Then an entry that has no loc
+ * or type gets ["path","id"] and "value_error", else ["upstream"] and
+ * "upstream_error".
+ *
+ * In:      in, its status.
+ * Returns  1 or 0.
+ */
+int canopy_problem_about_task(const canopy_problem_t *in);
 
 
 #endif /* CANOPY_PROBLEM_ENTRY_H */

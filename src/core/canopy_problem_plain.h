@@ -21,8 +21,12 @@
  *     {"detail":[{"loc":[...],"msg":"...","type":"..."}, ...]}
  *
  * with members in any order and others among them, where every loc has some
- * strings and integers, no name and no text that is kept has an escape or is
- * to be cut, and no secret is to be seen.
+ * strings and integers, and
+ *
+ *     {"detail":"..."}
+ *
+ * if no name and no text that is kept has an escape or is to be cut, and no
+ * secret is to be seen.
  *
  * In, out: as canopy_problem_normalize(), but *out and *type are of use only
  *          after a 0, and alloc may have been called before a 1.

@@ -29,6 +29,15 @@ typedef struct {
 } maker_t;
 
 
+static const char *const  texts[] = {
+    "\"value_error\"", "\"a/b 'c' <d>\"", "\"\"",
+    "\"\x7f\xc2\x80\xe2\x82\xac\xf0\x9f\x98\x80\"", " \"x\" ",
+    "\"\\\"\"", "\"\\n\"", "\"\\/\"", "\"\\u0000\"", "\"\\u00e9\"",
+    "\"\xff\"", "\"\xed\xa0\x80\"", "\"\x1f\"", "1", "null", "[]", "", "\"",
+    "\"" A4096 "\"", "\"" A4096 "a\"", NULL
+};
+
+
 static void make_body(maker_t *m);
 static void make_entry(maker_t *m);
 static void make_loc(maker_t *m);
@@ -55,6 +64,17 @@ make_body(maker_t *m)
         "]}", " ]\n} ", "],\"a\":1}", "]", ",]}", "]}}", "}}", NULL
     };
 
+    static const char *const  closings[] = {
+        "}", " }\n", "]}", "", ",}", ",\"loc\":[1]}", "}}", NULL
+    };
+
+    if (make_draw(m) >= 224) {
+        make_text(m, "{\"detail\":");
+        make_word(m, texts, 5);
+        make_word(m, closings, 1);
+        return;
+    }
+
     make_word(m, starts, 1);
 
     n = make_draw(m);
@@ -77,14 +97,6 @@ make_entry(maker_t *m)
 {
     size_t    i;
     unsigned  first, step;
-
-    static const char *const  texts[] = {
-        "\"value_error\"", "\"a/b 'c' <d>\"", "\"\"",
-        "\"\x7f\xc2\x80\xe2\x82\xac\xf0\x9f\x98\x80\"", " \"x\" ",
-        "\"\\\"\"", "\"\\n\"", "\"\\/\"", "\"\\u0000\"", "\"\\u00e9\"",
-        "\"\xff\"", "\"\xed\xa0\x80\"", "\"\x1f\"", "1", "null", "[]", "", "\"",
-        "\"" A4096 "\"", "\"" A4096 "a\"", NULL
-    };
 
     static const char *const  others[] = {
         "\"input\":\"\\\"\\u0000\\ud83d\\ude00\"", "\"a\":{\"b\":[{},[]]}",
