@@ -14,6 +14,7 @@
 #include "ngx_canopy_environment_conf.h"
 #include "ngx_canopy_filter.h"
 #include "ngx_canopy_grant_conf.h"
+#include "ngx_canopy_resolver.h"
 #include "ngx_canopy_status.h"
 #include "ngx_canopy_switch.h"
 #include "ngx_canopy_variables.h"
@@ -391,7 +392,7 @@ ngx_canopy_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    if (ngx_canopy_conf_resolver(cf) != NGX_OK
+    if (ngx_canopy_resolver(cf) != NGX_OK
         || ngx_canopy_conf_shared(cf) != NGX_OK)
     {
         return NGX_ERROR;

@@ -87,11 +87,6 @@ char *ngx_canopy_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_canopy_conf_shared(ngx_conf_t *cf);
 
 /*
- * The name servers for the environments, once all of http {} is read.
- */
-ngx_int_t ngx_canopy_conf_resolver(ngx_conf_t *cf);
-
-/*
  * The environment of that name, or NULL.
  */
 ngx_canopy_environment_t *ngx_canopy_conf_find(ngx_canopy_main_conf_t *mcf,
