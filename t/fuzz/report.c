@@ -3,8 +3,9 @@
  * is promised, none other, and each number exact; each line of Prometheus'
  * text obeys its grammar, stands in its family, and each sample that is
  * promised is there once, none other.  A minute of the history never has more
- * than was counted in it, and has all of it if the clock was not set back.  The
- * size asked is the size written, and nothing is written behind a smaller one.
+ * than was counted in it, and has all of it if the clock was not set back.
+ * The size asked is the size written, and nothing is written behind a smaller
+ * one.
  *
  * Input: what report_world.h makes of it.
  */
