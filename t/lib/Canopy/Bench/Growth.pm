@@ -47,8 +47,8 @@ sub tables ($progress, @names) {
 sub _grow ($bench, $name, $columns, $sizes, $figures) {
     my @rows;
     for my $size (@$sizes) {
-        $bench->progress("growth: $name, $size");
         push @rows, [$size, $figures->($size)];
+        $bench->progress("growth: $name, " . join ' ', $rows[-1]->@*);
     }
     return table(['', @$columns, 'one more'], map {
         my ($row, $before) = ($rows[$_], $_ ? $rows[$_ - 1] : undef);
