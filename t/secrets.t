@@ -5,6 +5,7 @@ use v5.36;
 
 use Canopy::Process qw(run wait_until);
 use Canopy::Test;
+use File::Copy qw(copy);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -133,6 +134,9 @@ like(told('nogroup/token'), qr{^refused\n.*\[emerg\].*nogroup/token.*www-data}, 
 $t->stop;
 $t->write('own.token', 'own-secret-1', 0400);
 $t->plant('own-secret-1');
+my $module = $ENV{CANOPY_MODULE} // 'build/ngx_canopy_module.so';
+local $ENV{CANOPY_MODULE} = length $module ? $t->path('module.so') : '';
+copy($module, $ENV{CANOPY_MODULE}) or BAIL_OUT("$module: $!") if length $module;     # where www-data may look, too
 $t->{nginx} = $t->write('nginx-as-www-data', <<"END", 0755);
 #!/bin/sh
 exec setpriv --reuid=$uid --regid=$gid --clear-groups @{[$ENV{CANOPY_NGINX} // '/usr/sbin/nginx']} "\$@"
