@@ -9,9 +9,9 @@
 #include "ngx_canopy_client_conf.h"
 #include "ngx_canopy_grant_conf.h"
 #include "ngx_canopy_handler.h"
+#include "ngx_canopy_shared.h"
 #include "ngx_canopy_status.h"
 #include "ngx_canopy_switch.h"
-#include "ngx_canopy_zone.h"
 
 
 #define NGX_CANOPY_ZONE_SIZE         1048576
@@ -343,6 +343,6 @@ ngx_canopy_conf_shared(ngx_conf_t *cf)
         return NGX_OK;
     }
 
-    return ngx_canopy_zone_add(cf, mcf->zone, mcf->zone_size,
-                               &mcf->environments);
+    return ngx_canopy_shared_add(cf, mcf->zone, mcf->zone_size,
+                                 &mcf->environments);
 }

@@ -93,21 +93,21 @@ typedef struct {
 } ngx_canopy_zone_sh_t;
 
 
-typedef struct {
+typedef struct ngx_canopy_zone_s  ngx_canopy_zone_t;
+
+struct ngx_canopy_zone_s {
     ngx_canopy_zone_sh_t  *sh;
     ngx_slab_pool_t       *shpool;
+
+    /* makes room; NGX_DECLINED: there is nothing left to be forgotten */
+
+    ngx_int_t            (*evict)(ngx_canopy_zone_t *zone);
+
     ngx_cycle_t           *cycle;
     ngx_array_t           *environments;    /* of pointers */
     ngx_str_t              chosen;          /* by the switch, at start; empty:
                                                there is none */
-} ngx_canopy_zone_t;
-
-
-/*
- * Once all of http {} is read: asks nginx for the memory.
- */
-ngx_int_t ngx_canopy_zone_add(ngx_conf_t *cf, ngx_canopy_zone_t *zone,
-    size_t size, ngx_array_t *environments);
+};
 
 
 /*
