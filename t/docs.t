@@ -61,7 +61,7 @@ for my $page (@pages) {
         my %needed = map { $conf =~ /canopy_pass +(?:\$canopy_switch|$_)\b/ && $conf !~ /canopy_environment +$_\b/ ? ($_ => 1) : () } keys %environment;
         my $blocks = join '', map { $environment{$_} } sort keys %needed;
         $conf = "http {\n$blocks$conf}\n" if $conf !~ /^http \{/m;
-        $conf =~ s/^http \{/http {\n canopy_state_path %%DIR%%\/state;/m;
+        $conf =~ s|^http \{|http {\n access_log off; canopy_state_path %%DIR%%/state;|m;
         $conf =~ s/listen ([^;]*?)(\d+)( ssl)?;/'listen 127.0.0.1:%%PORT_p' . $2 . '%%' . ($3 \/\/ '') . ';'/ge;
 
         my ($status, $output) = $t->test_conf("%%HEAD%%\n$conf");
