@@ -94,6 +94,25 @@ is(all_go_to('sandbox'), '204 sandbox', 'new workers read it as well');
 $t->reload;
 is(all_go_to('sandbox'), '204 sandbox', 'after a reload');
 
+# one worker does not see a good word before it is gone
+{
+    my ($one, $other) = $t->workers;
+    kill 'STOP', $one;
+    switch("live\n");
+    sleep 2;
+    is(all_go_to('live', 1), '204 live', 'one worker sees another word');
+    switch("nowhere\n");
+    sleep 2;
+    is(all_go_to('live', 1), '204 live', '... and nonsense');
+    kill 'STOP', $other;
+    kill 'CONT', $one;
+    is(all_go_to('live', 1), '204 live', 'the other sees the nonsense only, and has the last good word all the same');
+    kill 'CONT', $other;
+    switch("sandbox\n");
+    sleep 2;
+    is(all_go_to('sandbox'), '204 sandbox', 'and both see the next one');
+}
+
 for my $case (["nowhere\n", qr/switch file ".*switch" names no environment/], ['', qr/switch file ".*switch" is empty/],
               [undef, qr/switch file ".*switch" cannot be opened/]) {
     defined $case->[0] ? switch($case->[0]) : unlink $t->path('switch');

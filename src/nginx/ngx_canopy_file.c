@@ -58,6 +58,8 @@ ngx_canopy_file_refresh(ngx_canopy_file_t *file, ngx_log_t *log,
     file->checked = now;
 
     if (stat((char *) file->path.data, &st) == -1) {
+        file->bad = 1;
+
         if (!file->missing) {
             file->missing = 1;
             ngx_log_error(NGX_LOG_CRIT, log, ngx_errno,
@@ -83,6 +85,7 @@ ngx_canopy_file_refresh(ngx_canopy_file_t *file, ngx_log_t *log,
     file->missing = 0;
 
     fault = ngx_canopy_file_read(file, &err);
+    file->bad = (fault != NULL);
 
     /*
      * A bad content that may still change within the clock's tick is read

@@ -49,6 +49,7 @@ typedef struct {
     time_t                   checked;       /* when it was looked at */
     unsigned                 settled:1;     /* it can't change unseen */
     unsigned                 missing:1;     /* said in the log */
+    unsigned                 bad:1;         /* not usable as it is now */
 } ngx_canopy_file_t;
 
 

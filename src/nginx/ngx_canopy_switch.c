@@ -18,7 +18,6 @@ struct ngx_canopy_switch_s {
     ngx_uint_t                 line;
     ngx_canopy_main_conf_t    *conf;
     ngx_canopy_environment_t  *environment;
-    ngx_uint_t                 asked;   /* this worker is not new */
 };
 
 
@@ -109,20 +108,19 @@ ngx_canopy_switch_name(ngx_canopy_main_conf_t *mcf, ngx_log_t *log)
         return NULL;
     }
 
-    if (!sw->asked) {
-        sw->asked = 1;
+    ngx_canopy_file_refresh(&sw->file, log, 0);
+
+    if (sw->file.bad) {
         ngx_canopy_switch_recall(sw);
     }
-
-    ngx_canopy_file_refresh(&sw->file, log, 0);
 
     return &sw->environment->name;
 }
 
 
 /*
- * A worker in place of one that crashed knows the content at start only.  If
- * the file is not usable now, the last good one is what the others have.
+ * While the file is not usable the last good word is what any worker has seen:
+ * this one may be new, in place of one that crashed, or have slept meanwhile.
  */
 
 static void
