@@ -216,7 +216,7 @@ SKIP: {
          'a line of all environments with their states');
     like($dom, qr/>switch: aaa, as of \d\d:\d\d:\d\d</, 'the switch, and when all this was so');
     like($dom, qr/Without an environment: denied: 12 \(answers 404: 10, 405: 2\)/, 'requests without an environment');
-    like($dom, qr/ngx_canopy 0\.1\.0, counting since Wed,? 09:46, for 2 h 13 min/, 'the version, and since when');
+    like($dom, qr/version 0\.1\.0, counting since Wed,? 09:46, for 2 h 13 min/, 'the version, and since when');
 
     my $card = card($dom, 'live');
     like($card, qr{<path class="accepted" d="M7 20\.00h\.8v80\.00h-\.8zM59 60\.00h\.8v40\.00h-\.8z">}, 'bars of an outcome');

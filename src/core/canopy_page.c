@@ -5,7 +5,7 @@
 /* from <style> to </style> and from <script> to </script>, see t/unit/page.c */
 
 #define STYLE   "sha256-+4SpjeKKXURzVxa7P79OoipBHeOGtFZhD2C3up6mmw4="
-#define SCRIPT  "sha256-4cHrha9y1aGezI40enxIuP46OEG6dPId7jwyUOnUoWo="
+#define SCRIPT  "sha256-CM8yomyagly3JVzXna1dLhQUA4geQ+1OAlvVVMnynio="
 
 
 static const char  page[] =

@@ -235,7 +235,7 @@
   "show(at(document, '#none'), !!none);\n"
   "put(at(document, '#none'), 'Without an environment: ' + none\n"
     "+ ' (answers ' + pairs(r.unassigned.answers) + ')');\n"
-  "put(at(document, '#foot'), 'ngx_canopy ' + r.version + ', counting since '\n"
+  "put(at(document, '#foot'), 'version ' + r.version + ', counting since '\n"
     "+ day(r.since, r.now - r.since > 6 * 86400) + ', for '\n"
     "+ span(r.now - r.since));\n"
   "word = r.switch === null ? '' : 'switch: ' + r.switch + ', ';\n"

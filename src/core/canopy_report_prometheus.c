@@ -109,7 +109,7 @@ static void
 prometheus_gateway(canopy_text_t *t, const canopy_report_t *report)
 {
     prometheus_head(t, "canopy_build_info", "gauge",
-                    "The version of ngx_canopy.");
+                    "The version of the gateway's module.");
     canopy_text(t, "canopy_build_info{");
     prometheus_label(t, "version", report->version);
     canopy_text(t, "} 1\n");

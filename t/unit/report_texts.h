@@ -79,7 +79,7 @@ static const char  full_json[] =
 #define LIVE(name, live)  name "{environment=\"live\"} " live "\n"
 
 static const char  full_prometheus[] =
-    HEAD("canopy_build_info", "gauge", "The version of ngx_canopy.")
+    HEAD("canopy_build_info", "gauge", "The version of the gateway's module.")
     "canopy_build_info{version=\"0.1.0\"} 1\n"
     HEAD("canopy_counters_created_timestamp_seconds", "gauge",
          "When the counters were at zero.")
