@@ -64,7 +64,7 @@ sub new ($class, %opt) {
 
     my $t = bless {
         workers => 1, worker_connections => 512, log_level => 'debug', module => 1, http_port => 'http', slowness => 1, %opt,
-        pid => $$, dir => File::Temp::tempdir('canopy-test-XXXXXXXX', TMPDIR => 1),
+        pid => $$, dir => File::Temp::tempdir('canopy-test-' . 'X' x 8, TMPDIR => 1),
         ports => {}, secrets => {}, upstreams => {}, sandboxes => {}, expected => [], faults => [],
     }, $class;
 
