@@ -179,13 +179,13 @@ matrix-static: | need-build need-test
 
 matrix-chroot: | need-deb
 	t/chroot make $(CHROOT) $(SUITE)
-	rm -rf $(CHROOT)/root/ngx_canopy
-	mkdir $(CHROOT)/root/ngx_canopy
-	$(COPY) $(CHROOT)/root/ngx_canopy
+	rm -rf $(CHROOT)/srv/ngx_canopy
+	mkdir $(CHROOT)/srv/ngx_canopy
+	$(COPY) $(CHROOT)/srv/ngx_canopy
 	t/chroot online $(CHROOT) sh -c 'apt-get update -qq && apt-get install \
-	    -qq --no-install-recommends make && make -C /root/ngx_canopy deps' \
+	    -qq --no-install-recommends make && make -C /srv/ngx_canopy deps' \
 	    > $(CHROOT).log 2>&1 || { tail -n 20 $(CHROOT).log; exit 1; }
-	t/chroot alone $(CHROOT) make -C /root/ngx_canopy test TESTS='$(TESTS)'
+	t/chroot alone $(CHROOT) make -C /srv/ngx_canopy test TESTS='$(TESTS)'
 
 
 deps:
