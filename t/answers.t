@@ -195,6 +195,7 @@ is(scalar $t->received('canopy'), 2 * @cases, 'each request was sent once');
 
 # ---------------------------------------------------------------------------------------------------------- the log
 
+$t->wait_for(sub { 2 * @cases <= (() = $t->read('answers.log') =~ /\n/g) });
 my @log = map { JSON::PP->new->decode($_) } split /\n/, $t->read('answers.log');
 is(scalar @log, 2 * @cases, 'each request is logged');
 for my $line (@log) {

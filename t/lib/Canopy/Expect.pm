@@ -86,7 +86,7 @@ sub _length ($t) { return -s $t->path('upstream-canopy.jsonl') // 0 }
 sub _sent ($t, $length) {
     open my $fh, '<', $t->path('upstream-canopy.jsonl') or return;
     seek $fh, $length, 0;
-    return map { "$_->{method} $_->{target}" } grep { $_->{event} eq 'request' } map { $json->decode($_) } <$fh>;
+    return map { "$_->{method} $_->{target}" } grep { $_->{event} eq 'request' } map { $json->decode($_) } grep { /\n\z/ } <$fh>;
 }
 
 1;

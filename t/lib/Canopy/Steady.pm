@@ -50,7 +50,8 @@ sub new ($class, $t, %args) {
     return $self;
 }
 
-sub answers ($self) { return map { $json->decode($_) } split /\n/, $self->{t}->read($self->{name}) }
+# A line that is just being written comes the next time.
+sub answers ($self) { return map { $json->decode($_) } $self->{t}->read($self->{name}) =~ /^(.*)\n/mg }
 
 # True when so many answers have come since.
 sub goes_on ($self, $count = 3) {

@@ -63,11 +63,10 @@ sub events ($self) {
 
 # What was noted since the last call of this.
 sub news ($self) {
-    open my $fh, '<', $self->{log} or return;
-    seek $fh, $self->{told} // 0, 0;
-    my @lines = <$fh>;
-    $self->{told} = tell $fh;
-    return map { bless $json->decode($_), 'Canopy::Upstream::Request' } @lines;
+    my $told = $self->{told} // 0;
+    my @events = $self->events;
+    $self->{told} = @events;
+    return @events[$told .. $#events];
 }
 
 sub _listen ($self, $backlog = 512) {
