@@ -45,7 +45,8 @@ MEASURING := $(wildcard t/load-*.t t/harness*.t t/jose.t t/canary*.t) \
 
 PACKAGES := gcc make nginx nginx-dev libjansson-dev libssl-dev \
             clang libclang-rt-dev dpkg-dev ca-certificates openssl perl \
-            python3-fastapi python3-uvicorn python3-yaml libio-socket-ssl-perl \
+            python3-fastapi python3-uvicorn python3-yaml \
+            python3-kubernetes libio-socket-ssl-perl \
             libcrypt-jwt-perl python3-jsonschema curl prometheus \
             valgrind libc6-dbg wrk libnginx-mod-http-lua lua-cjson \
             debhelper fakeroot lintian debootstrap
