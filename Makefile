@@ -206,9 +206,9 @@ need-test:
 	@/usr/bin/python3 -c 'import fastapi, uvicorn' 2>/dev/null \
 	    || { echo "python3-fastapi or python3-uvicorn is missing, run" \
 	    "\"make deps\"" >&2; exit 1; }
-	@/usr/bin/python3 -c 'import jsonschema' 2>/dev/null \
-	    || { echo "python3-jsonschema is missing, run \"make deps\"" >&2; \
-	    exit 1; }
+	@/usr/bin/python3 -c 'import jsonschema, kubernetes, yaml' 2>/dev/null \
+	    || { echo "python3-jsonschema, python3-kubernetes or python3-yaml" \
+	    "is missing, run \"make deps\"" >&2; exit 1; }
 	@command -v promtool > /dev/null || { echo "prometheus is missing, run" \
 	    "\"make deps\"" >&2; exit 1; }
 	@perl -MIO::Socket::SSL -MCrypt::JWT -e 1 2>/dev/null \
