@@ -14,7 +14,8 @@
 #   make bench      beside nginx's proxy_pass and a gateway in Lua, some minutes
 #                   (ARGS=seen: one path, growth, scale; see docs/performance.md)
 #   make deb        build/libnginx-mod-http-canopy_*.deb, looked at by lintian
-#   make deb-test   it is installed, upgraded and purged in a Debian of its own
+#   make deb-test   it is installed, upgraded and purged in a Debian of its own;
+#                   the image of examples/docker/ is built and run
 #   make matrix     all tests with this machine's nginx, with one that has the
 #                   module built in, and in a Debian 13 of its own: an hour
 
@@ -49,7 +50,7 @@ PACKAGES := gcc make nginx nginx-dev libjansson-dev libssl-dev \
             python3-kubernetes libio-socket-ssl-perl \
             libcrypt-jwt-perl python3-jsonschema curl prometheus \
             valgrind libc6-dbg wrk libnginx-mod-http-lua lua-cjson \
-            debhelper fakeroot lintian debootstrap
+            debhelper fakeroot lintian debootstrap buildah
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
@@ -221,8 +222,9 @@ need-valgrind:
 
 need-deb:
 	@[ -x /usr/bin/dh ] && [ -x /usr/bin/lintian ] && \
-	    [ -x /usr/sbin/debootstrap ] || { echo "debhelper, lintian or" \
-	    "debootstrap is missing, run \"make deps\"" >&2; exit 1; }
+	    [ -x /usr/sbin/debootstrap ] && [ -x /usr/bin/buildah ] \
+	    || { echo "debhelper, lintian, debootstrap or buildah is missing," \
+	    "run \"make deps\"" >&2; exit 1; }
 
 need-fuzz:
 	@command -v clang > /dev/null || { echo "clang is missing, run" \

@@ -7,7 +7,7 @@ use Test::More;
 
 use Canopy::Test;
 
-my @pages = ('README.md', 'CONTRIBUTING.md', 'SECURITY.md', 't/README.md', glob 'docs/*.md');
+my @pages = ('README.md', 'CONTRIBUTING.md', 'SECURITY.md', 't/README.md', glob('docs/*.md'), glob('examples/*/README.md'));
 
 sub text ($file) { open my $fh, '<:utf8', $file or BAIL_OUT("$file: $!"); local $/; return <$fh> }
 
