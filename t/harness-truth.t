@@ -49,7 +49,8 @@ sub verdict (%case) {
     my ($status, $word) = $answer ? ($answer->status, $answer->header('Canopy-Outcome')) : (499, 'unknown');
     my %line = (task => $id, status => $status, outcome => $word, reached => scalar @$copies, sent => scalar @$copies, time => 0.01, ($case{line} // {})->%*);
 
-    $judge = Canopy::Verdict->new(truth => { $id => $copies }, kills => $case{kills} // [], patience => 1);
+    $judge = Canopy::Verdict->new(truth => { $id => $copies }, kills => $case{kills} // [], pauses => $case{pauses} // [],
+                                   patience => 1);
     return $judge->on(
         { %cancel, ($case{cancel} // {})->%* },
         { answer => $answer, end => 'complete', reused => 0, began => 100, ended => 100.1, ($case{visit} // {})->%* },
@@ -79,6 +80,7 @@ my @true = (
     ['cut off before a line',       copies => [], cancel => { left => 1, whole => 0 }, @away, lines => []],
     ['the worker was killed',       copies => copies({}), @unheard, kills => [[99, 99], [100.05, 100.06]], lines => []],
     ['killed before it was logged', copies => copies({}), lines => [], kills => [[100.8, 100.8]]],
+    ['killed after a pause',        copies => copies({}), lines => [], kills => [[103, 103]], pauses => [[100.5, 102.8]]],
     ['gone, and killed after that', cancel => { left => 1 }, @away, kills => [[102, 102]], lines => []],
     ['reset before it was read',    copies => [], cancel => { left => 1, manner => 'gone_by_reset' }, @away, lines => []],
     ['a kept connection of a client', copies => [], answer => undef, visit => { reused => 1, end => 'closed' }, lines => []],
@@ -127,6 +129,8 @@ my @lies = (
     ['twice in the log',            qr/2 lines/, lines => [({ task => $id, status => 204, outcome => 'accepted', reached => 1, sent => 1, time => 0 }) x 2]],
     ['not in the log',              qr/no line in the log/, lines => []],
     ['not in the log, killed later', qr/no line in the log/, lines => [], kills => [[102, 102]]],
+    ['killed after a short pause',  qr/no line in the log/, lines => [], kills => [[103, 103]], pauses => [[100.5, 101]]],
+    ['killed long after a pause',   qr/no line in the log/, lines => [], kills => [[103, 103]], pauses => [[90, 95]]],
     ['gone, not in the log',        qr/no line in the log/, cancel => { left => 1 }, @away, lines => []],
     ['reset, sent, not in the log', qr/no line in the log/, cancel => { left => 1, manner => 'gone_by_reset' }, @away, lines => []],
     ['not answered',                qr/no answer: closed/, @unheard, line => { outcome => 'accepted' }],
@@ -181,14 +185,14 @@ my $received = $t->received('server');
 for my $end (qw(close reset)) {
     $visit = visit(script => [[send => substr $request, 0, -3], [pause => 0.05], [$end]]);
     is_deeply([$visit->{end}, $visit->{answer}], ['left', undef], "$end in a request");
-    $visit = visit(script => [[send => $request], [pause => 0.1], [$end]]);
+    $visit = visit(script => [[send => $request], [pause => 1.5], [$end]]);
     is_deeply([$visit->{end}, $visit->{answer}], ['left', undef], "$end after a request");
 }
 ok($t->wait_for(sub { $t->received('server') == $received + 2 }), 'two of the four were whole');
 
 my %ends = (close => 'closed', reset => 'reset', stall => 'timeout', part => 'timeout');
 for my $does (sort keys %ends) {
-    $visit = visit(script => [[send => text($does)]], limit => 1);
+    $visit = visit(script => [[send => text($does)]], limit => $ends{$does} eq 'timeout' ? 1 : 30);
     is_deeply([$visit->{end}, $visit->{answer}], [$ends{$does}, undef], "the server's \"$does\"");
 }
 ok(visit(script => [[send => text('extra')]])->{answer}{extra}, 'bytes behind an answer');

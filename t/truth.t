@@ -10,7 +10,7 @@ use Canopy::Torture;
 my $seed = $ENV{CANOPY_SEED} // int rand 1e9;
 diag("seed $seed");
 
-my $run = Canopy::Torture->new(seed => $seed, seconds => 12, cancels => 2000, log_level => 'debug');
+my $run = Canopy::Torture->new(seed => $seed, seconds => 15, cancels => 2000, log_level => 'debug');
 $run->run;
 my $report = $run->report;
 

@@ -20,7 +20,8 @@ use Time::HiRes qw(time);
 my @kinds = qw(reload reload reload kill kill freeze freeze credential credential listener name closure);
 
 sub new ($class, %self) {
-    return bless { %self, k => 0, credentials => 1, due => time + 0.2, later => [], deck => [], counts => {}, kills => [] }, $class;
+    return bless { %self, k => 0, credentials => 1, due => time + 0.2, later => [], deck => [], counts => {}, kills => [],
+                   pauses => [], seen => time }, $class;
 }
 
 sub count ($self, $kind) { return $self->{counts}{$kind} // 0 }
@@ -28,20 +29,25 @@ sub count ($self, $kind) { return $self->{counts}{$kind} // 0 }
 # The times in which a worker was killed, [before, after].
 sub kills ($self) { return $self->{kills}->@* }
 
+# Those in which this process was held up, and maybe the whole machine.
+sub pauses ($self) { return $self->{pauses}->@* }
+
 sub tick ($self) {
     my $now = time;
+    push $self->{pauses}->@*, [$self->{seen}, $now] if $now > $self->{seen} + 0.3;
 
     my @due = grep { $_->[0] <= $now } $self->{later}->@*;
     $self->{later}->@* = grep { $_->[0] > $now } $self->{later}->@*;
     $_->[1]->() for @due;
 
-    return if $now < $self->{due};
+    return $self->{seen} = time if $now < $self->{due};
     my $k = ++$self->{k};
     my $kind = $self->_deal($k);
     $self->{t}->append('disturbances.txt', sprintf "%.3f %s\n", $now, $kind);
     $self->can("_$kind")->($self, $k);
     $self->{counts}{$kind}++;
     $self->{due} = $now + $self->_between(0, 2 * $self->{every}, 'every', $k);
+    $self->{seen} = time;
 }
 
 # Each kind comes as often as the deck says, in an order of the seed's.

@@ -63,8 +63,8 @@ http {
     server {
         listen 127.0.0.1:%%PORT_http%%;
         access_log            %%DIR%%/truth.log truth;
-        client_header_timeout 2s;
-        client_body_timeout   2s;
+        client_header_timeout 8s;
+        client_body_timeout   8s;
         location ~ ^/(?<environment>\w+)/ { canopy_pass $environment; }
     }
 }
@@ -153,7 +153,7 @@ sub _start ($self) {
 
     $t->write('calm', '');
     $self->_plain_cancels(1);
-    wait_until(sub { $self->_descriptors !~ /connection/ }, 15) or croak 'connections are kept for too long';
+    wait_until(sub { $self->_descriptors !~ /connection/ }) or croak 'connections are kept for too long';
     unlink $t->path('calm');
 
     $self->{disturbances} = Canopy::Disturbances->new(
@@ -238,12 +238,12 @@ sub _calm_down ($self, $before) {
     $self->{disturbances}->settle;
     $t->write('calm', '');
 
-    wait_until(sub { my @workers = $self->_workers; @workers == 2 && @workers == $t->workers }, 20)
+    wait_until(sub { my @workers = $self->_workers; @workers == 2 && @workers == $t->workers })
         or push $self->{faults}->@*, 'workers do not leave: ' . join ', ', map { title($_) } $self->_workers;
     $self->_plain_cancels(2);
 
     my $after;
-    wait_until(sub { $after = $self->_descriptors; $after eq $before }, 15);
+    wait_until(sub { $after = $self->_descriptors; $after eq $before });
     $after eq $before
         or push $self->{faults}->@*, "a worker's descriptors before: $before; after: $after";
 }
@@ -273,7 +273,8 @@ sub _judge ($self) {
     my $t = $self->{t};
     my $truth = truth($t, qw(plain secure1 secure2));
     my $lines = $self->_lines;
-    my $verdict = Canopy::Verdict->new(truth => $truth, kills => [$self->{disturbances}->kills], patience => 1.4);
+    my $verdict = Canopy::Verdict->new(truth => $truth, kills => [$self->{disturbances}->kills],
+                                       pauses => [$self->{disturbances}->pauses], patience => 1.4);
     my (%report, @lies);
 
     my $json = JSON::PP->new->ascii;

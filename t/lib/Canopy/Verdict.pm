@@ -3,13 +3,17 @@ package Canopy::Verdict;
 # A whole run before the judge: each answer that a client got and each line of the access log is held against what the upstream
 # knows of that task (see Canopy::Truth), and against what the client did.
 #
-#     my $verdict = Canopy::Verdict->new(truth => $truth, kills => [[$before, $after], ...], patience => 1.4);
+#     my $verdict = Canopy::Verdict->new(truth => $truth, kills => [[$before, $after], ...], patience => 1.4,
+#                                        pauses => [[$since, $until], ...]);
 #     my @lies = $verdict->on($cancel, $visit, \@lines);       # sentences, for each cancel of the run
 #
 # truth: of Canopy::Faults; cancel: of Canopy::Cancels; visit: of Canopy::Crowd. A line: {task, status, outcome, reached (so many
 # connections), sent (over so many of them), time}. patience: what took longer may have run into a timeout.
+# pauses: when the machine may have stood still, so that what was to come in some seconds came later.
 
 use v5.36;
+
+use List::Util qw(sum0);
 
 use Canopy::Client;
 use Canopy::Truth;
@@ -28,7 +32,8 @@ sub doubts ($self) { return $self->{doubts} }
 sub on ($self, $cancel, $visit, $lines) {
     my $copies = $self->{truth}{$cancel->{id}} // [];
     my $took = $visit->{ended} - $visit->{began};
-    my $killed = $self->_killed($visit->{began}, $visit->{ended} + ($cancel->{left} ? AFTER : $visit->{answer} ? LOGGED : 0));
+    my $until = $visit->{ended} + ($cancel->{left} ? AFTER : $visit->{answer} ? LOGGED : 0);
+    my $killed = $self->_killed($visit->{began}, $until + $self->_paused($visit->{began}, $until));
 
     # copies that broke on their way, which the gateway knows of and the upstream does not; or nobody knows who was in time
     my $unseen = @$lines ? grep { $_->{reached} > @$copies } @$lines : $killed;
@@ -51,6 +56,10 @@ sub on ($self, $cancel, $visit, $lines) {
 
 sub _killed ($self, $since, $until) {
     return scalar grep { $_->[1] >= $since - SLACK && $_->[0] <= $until + SLACK } $self->{kills}->@*;
+}
+
+sub _paused ($self, $since, $until) {
+    return sum0(map { $_->[1] - $_->[0] } grep { $_->[1] >= $since && $_->[0] <= $until } ($self->{pauses} // [])->@*);
 }
 
 # What the client was told.
