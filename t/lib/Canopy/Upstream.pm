@@ -119,8 +119,11 @@ sub _accept ($self, $listener, $context) {
             select undef, undef, undef, 0.1;
             next;
         }
-        next if !IO::Select->new($listener)->can_read(1) || $state ne 'open';
-        my $socket = $listener->accept or next;
+        # or between two lines, which then deal with a closed one
+        my $open = $listener;
+        next if !IO::Select->new($open)->can_read(1) || $state ne 'open';
+        no warnings 'closed';
+        my $socket = $open->accept or next;
         my $conn_no = $no++;
         spawn(sub {
             local @SIG{qw(CHLD USR1)} = ('DEFAULT') x 2;
@@ -271,7 +274,7 @@ sub start_tls ($self, $context) {
 sub half_close ($self) { shutdown $self->{socket}, 1 }
 
 # More bytes, '' if there are none in time or the peer has closed.
-sub read ($self, $timeout = 5) {
+sub read ($self, $timeout = 30) {
     my $pending = $self->{socket}->can('pending') && $self->{socket}->pending;
     return '' if !$pending && !IO::Select->new($self->{socket})->can_read($timeout);
     sysread $self->{socket}, my $bytes, 65536 or $self->{eof} = 1;
@@ -279,7 +282,7 @@ sub read ($self, $timeout = 5) {
 }
 
 # Waits until the peer closes; false if it does not in time.
-sub wait_closed ($self, $timeout = 5) {
+sub wait_closed ($self, $timeout = 30) {
     my $deadline = Time::HiRes::time() + $timeout;
     while (!$self->{eof} && (my $left = $deadline - Time::HiRes::time()) > 0) {
         $self->read($left);
