@@ -16,12 +16,12 @@ use Time::HiRes qw(time);
 sub open_socket (%args) {
     my $socket = $args{unix}
         ? IO::Socket::UNIX->new(Peer => $args{unix})
-        : IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $args{port}, Timeout => $args{timeout} // 10);
+        : IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $args{port}, Timeout => $args{timeout} // 30);
     return $socket if !$socket || !$args{tls};
 
     require IO::Socket::SSL;
     my %options = ref $args{tls} ? $args{tls}->%* : (SSL_verify_mode => 0);
-    return IO::Socket::SSL->start_SSL($socket, Timeout => 10, %options)
+    return IO::Socket::SSL->start_SSL($socket, Timeout => 30, %options)
         || croak 'TLS: ' . IO::Socket::SSL::errstr();
 }
 
@@ -53,7 +53,7 @@ sub request_text (%args) {
 # with the socket for the next call. 1xx answers are left out.
 sub read_response ($socket, %args) {
     my $in = { socket => $socket, bytes => delete ${*$socket}{canopy_rest} // '', raw => '',
-               deadline => time + ($args{timeout} // 10) };
+               deadline => time + ($args{timeout} // 30) };
     my $res = Canopy::Client::Response->new(end => 'complete');
 
     do {

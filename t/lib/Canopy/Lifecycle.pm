@@ -22,7 +22,7 @@ sub restart ($t, $between = sub { }) {
 sub crash ($t) {
     my @all = ($t->master, $t->workers);
     kill 'KILL', @all;
-    wait_until(sub { !grep { alive($_) } @all }, 10) or croak "nginx does not die\n";
+    wait_until(sub { !grep { alive($_) } @all }) or croak "nginx does not die\n";
     delete $t->{started};
     $t->start;
 }
@@ -31,7 +31,7 @@ sub crash ($t) {
 sub kill_worker ($t, $pid = ($t->workers)[0]) {
     $t->expect_alert(qr/worker process $pid exited on signal 9/);
     kill 'KILL', $pid;
-    wait_until(sub { my @now = $t->workers; @now == $t->{workers} && !grep { $_ == $pid } @now }, 10)
+    wait_until(sub { my @now = $t->workers; @now == $t->{workers} && !grep { $_ == $pid } @now })
         or croak "worker $pid has no successor\n";
 }
 
@@ -39,12 +39,12 @@ sub kill_worker ($t, $pid = ($t->workers)[0]) {
 sub upgrade ($t) {
     my $old = $t->master;
     $t->signal('USR2');
-    wait_until(sub { my $new = $t->master; $new && $new != $old && $t->workers == $t->{workers} }, 30)
+    wait_until(sub { my $new = $t->master; $new && $new != $old && $t->workers == $t->{workers} })
         or croak "no new binary: " . $t->_tail;
     kill 'WINCH', $old;
-    wait_until(sub { !grep { title($_) =~ /worker process/ } children($old) }, 30) or croak "old workers stay\n";
+    wait_until(sub { !grep { title($_) =~ /worker process/ } children($old) }) or croak "old workers stay\n";
     kill 'QUIT', $old;
-    wait_until(sub { !alive($old) }, 10) or croak "the old binary stays\n";
+    wait_until(sub { !alive($old) }) or croak "the old binary stays\n";
 }
 
 # The worker that has a connection to a port of 127.0.0.1, at once or soon.

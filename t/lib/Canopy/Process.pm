@@ -22,7 +22,7 @@ sub run (@command) {
     open my $out, '+>', undef or croak "temporary file: $!";
     my $pid = spawn(sub { exec { $command[0] } @command or die "$command[0]: $!\n" }, $out);
 
-    my $ended = wait_until(sub { waitpid($pid, WNOHANG) == $pid }, 60);
+    my $ended = wait_until(sub { waitpid($pid, WNOHANG) == $pid }, 120);
     my $status = $ended ? $? : -1;
     end_process($pid) unless $ended;
 
@@ -109,13 +109,15 @@ sub _stat ($pid) {
     return { state => $state, ppid => $ppid, ticks => $user + $system };
 }
 
-# Asks $condition again and again until it is true; its value, or false after $timeout seconds.
-sub wait_until ($condition, $timeout = 5) {
+# Asks $condition again and again until it is true; its value, or false after $timeout seconds. Who was held up himself asks
+# once more.
+sub wait_until ($condition, $timeout = 30) {
     my $deadline = time + $timeout;
     while (1) {
+        my $late = time > $deadline;
         my $value = $condition->();
         return $value if $value;
-        return if time > $deadline;
+        return if $late;
         sleep 0.01;
     }
 }

@@ -56,7 +56,7 @@ sub answers ($self) { return map { $json->decode($_) } $self->{t}->read($self->{
 # True when so many answers have come since.
 sub goes_on ($self, $count = 3) {
     my $before = $self->answers;
-    return wait_until(sub { $self->answers >= $before + $count }, 15);
+    return wait_until(sub { $self->answers >= $before + $count });
 }
 
 sub stop ($self) {

@@ -172,7 +172,7 @@ sub stop ($t) {
     return unless delete $t->{started};
     my $pid = $t->master;
     kill 'QUIT', $pid if $pid;
-    return if $pid && wait_until(sub { !alive($pid) }, 10 * $t->{slowness});
+    return if $pid && wait_until(sub { !alive($pid) }, 30 * $t->{slowness});
 
     push $t->{faults}->@*, $pid ? 'nginx did not end in time after SIGQUIT' : 'nginx had ended by itself';
     $t->_kill_nginx;
@@ -316,7 +316,7 @@ sub log ($t)        { return -e $t->path('error.log') ? $t->read('error.log') : 
 sub access_log ($t) { return -e $t->path('access.log') ? $t->read('access.log') : '' }
 
 # True as soon as the condition (code) holds, or the error log matches (a pattern).
-sub wait_for ($t, $condition, $timeout = 5) {
+sub wait_for ($t, $condition, $timeout = 30) {
     return wait_until(ref $condition eq 'CODE' ? $condition : sub { $t->log =~ $condition }, $timeout);
 }
 

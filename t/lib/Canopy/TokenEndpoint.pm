@@ -85,7 +85,7 @@ sub number_of ($self, $authorization) { return $authorization =~ /^Bearer \Q$sel
 # One test: there were so many exchanges. It waits for them, and then for one that must not come.
 sub made ($self, $wanted, $name, $path = undef, $quiet = 0.3) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    wait_until(sub { $self->count($path) >= $wanted }, 10);
+    wait_until(sub { $self->count($path) >= $wanted });
     Time::HiRes::sleep($quiet);
     return Test::More::is($self->count($path), $wanted, $name);
 }
