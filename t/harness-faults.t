@@ -48,7 +48,7 @@ sub all_of ($socket, $length, $moment) {
     my $bytes = '';
     $socket->blocking(0);
     while (1) {
-        my $patience = length $bytes < $length ? 5 : $moment;
+        my $patience = length $bytes < $length ? 30 : $moment;
         my $pending = $ssl && $socket->pending;
         return ($bytes, 'open') if !$pending && !IO::Select->new($socket)->can_read($patience);
         my $read = sysread $socket, $bytes, 65536, length $bytes;
@@ -166,7 +166,7 @@ for my $way ('broken', 'broken_tls') {
         my ($fault, $id) = (fault($name), id());
         my $before = (truth($t, $way)->{''} // [])->@*;
         my $handshake = $way eq 'broken' || $fault->{point} eq 'connected' || $name eq 'demand-handshake';
-        is(broken($way, $fault, $id), $handshake ? $fault->{bytes} : 'no handshake', "$way: $name");
+        is(broken($way, $fault, $id, $handshake), $handshake ? $fault->{bytes} : 'no handshake', "$way: $name");
         ok($t->wait_for(sub {
             my $truth = truth($t, $way);
             return $fault->{attributed} ? $truth->{$id} : ($truth->{''} // [])->@* > $before;
@@ -175,15 +175,15 @@ for my $way ('broken', 'broken_tls') {
 }
 
 # What comes over such a connection.
-sub broken ($way, $fault, $id) {
+sub broken ($way, $fault, $id, $handshake) {
     # a reset may come before our connect has ended
     my $socket = Canopy::Client::open_socket(port => $t->port($way));
-    return 'no handshake' if $way eq 'broken_tls' && !($socket && IO::Socket::SSL->start_SSL($socket, Timeout => 0.3,
+    return 'no handshake' if $way eq 'broken_tls' && !($socket && IO::Socket::SSL->start_SSL($socket, Timeout => $handshake ? 30 : 0.3,
         SSL_ca_file => $t->path('ca.pem'), SSL_verifycn_name => 'localhost', SSL_verifycn_scheme => 'http'));
 
     return '' if !$socket;
     $socket->syswrite(text($id));
-    return (all_of($socket, length $fault->{bytes}, $fault->{then} =~ /keep|stall/ ? 0.1 : 5))[0];
+    return (all_of($socket, length $fault->{bytes}, $fault->{then} =~ /keep|stall/ ? 0.1 : 30))[0];
 }
 
 # --------------------------------------------------------------------------------------------------- not listening

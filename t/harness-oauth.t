@@ -155,9 +155,9 @@ is_deeply($refused->(issued(audience => 'https://elsewhere')),
 is(exchange('nonsense', port => 'canopy')->status, 400, 'no JSON');
 is_deeply([map { $_->{status} } door('GET', 'exchanges')->json->@*], [200, 200, 401, 403, 400], 'all are listed');
 
-door('PATCH', 'issuing', { budget => 3, lifetime => 1 });
+door('PATCH', 'issuing', { budget => 3, lifetime => 5 });
 my $short = issued()->json;
-is($short->{expires_in}, 1, 'a lifetime that is set');
+is($short->{expires_in}, 5, 'a lifetime that is set');
 is(status_with($short->{access_token}), 422, 'a token that is valid');
 $res = issued();
 is($res->status, 400, 'past its budget of tokens it refuses');
@@ -203,7 +203,10 @@ my $master = $t->master;
 upgrade($t);
 isnt($t->master, $master, 'a new binary');
 ok($load->goes_on, 'clients go on');
-restart($t, sub { is($t->request->end, 'not connected', 'nobody listens between stop and start') });
+restart($t, sub {
+    is($t->request->end, 'not connected', 'nobody listens between stop and start');
+    ok($t->wait_for(sub { grep { $_->{status} != 204 } $load->answers }), 'and a client meets that');
+});
 ok($load->goes_on, 'clients go on');
 my @all = ($t->master, $t->workers);
 crash($t);
@@ -211,7 +214,6 @@ is(scalar(grep { my $now = $_; grep { $_ == $now } @all } $t->master, $t->worker
 ok($load->goes_on, 'clients go on');
 my @answers = $load->stop;
 is(scalar(grep { $_->{status} == 204 } @answers) > 5, 1, 'most have their answer');
-is(scalar(grep { $_->{status} != 204 } @answers) > 0, 1, 'and one between stop and start has none');
 
 my $socket = begin_cancel($t, '/sandbox/slow');
 my $worker = worker_connected_to($t, $t->port('canopy_up'));

@@ -217,7 +217,7 @@ if (!$child) {
 }
 waitpid $child, 0;
 my ($dir, $http, $up) = split /\n/, do { local (@ARGV, $/) = "$file"; <> };
-ok($t->wait_for(sub { !-d $dir }, 10), 'its directory is gone');
+ok($t->wait_for(sub { !-d $dir }), 'its directory is gone');
 is($t->request(port => $http)->end, 'not connected', 'its nginx is gone');
 is($t->request(port => $up)->end, 'not connected', 'its upstream is gone');
 
