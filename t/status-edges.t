@@ -49,6 +49,13 @@ sub counted ($name) {
                      (map { "$_:$of->{answers}{$_}" } sort keys $of->{answers}->%*);
 }
 
+# A request counts when it has ended, a moment after its answer; and the other worker may be asked.
+sub counts ($name, $wanted, $what) {
+    my $counted;
+    $t->wait_for(sub { ($counted = counted($name)) eq $wanted }, 10);
+    is($counted, $wanted, $what);
+}
+
 # HTTP/2
 for my $round (1, 2) {
     my $socket = $t->connect(port => 'h2');
@@ -59,12 +66,12 @@ for my $round (1, 2) {
     is("@answers{1, 3}", '204 204', "two streams of HTTP/2 ($round)");
     close $socket;
 }
-is(counted('live'), 'accepted:4 204:4', 'each stream counts');
-is(counted(''), '', '... and nothing else does');
+counts('live', 'accepted:4 204:4', 'each stream counts');
+counts('', '', '... and nothing else does');
 
 # an error_page of the location itself
 is($t->cancel($id, prefix => '/own', token => undef)->status, 401, 'its own answer') for 1, 2;
-is(counted('live'), 'accepted:4 denied:2 204:4 401:2', '... counts once');
+counts('live', 'accepted:4 denied:2 204:4 401:2', '... counts once');
 
 # a request that a module of nginx's ends without an answer
 for my $round (1, 2) {
@@ -72,7 +79,7 @@ for my $round (1, 2) {
 }
 $t->wait_for(sub { 2 == (() = $t->access_log =~ m{/dropped/}g) });
 is_deeply([$t->access_log =~ m{/dropped/\S* (444 outcome=\S*)}g], [('444 outcome=denied') x 2], '... nothing was sent, says the log');
-is(counted(''), 'denied:2 444:2', '... and each counts by the same word');
+counts('', 'denied:2 444:2', '... and each counts by the same word');
 
 # a client that leaves while a limit holds its request back
 is($t->cancel($id, prefix => '/slow')->status, 204, 'the first one passes');
@@ -83,8 +90,8 @@ $t->wait_for(qr/delaying request/);
 close $socket;
 ok($t->wait_for(sub { $t->access_log =~ m{/slow/\S* 499} }), 'a client leaves while a limit holds its request back');
 like($t->access_log, qr{/slow/\S* 499 outcome=not-sent }, '... nothing was sent, says the log');
-is(counted(''), 'denied:2 not-sent:1 444:2 499:1', '... and it counts by the same word');
-is(counted('live'), 'accepted:5 denied:2 204:5 401:2', '... and nowhere else');
+counts('', 'denied:2 not-sent:1 444:2 499:1', '... and it counts by the same word');
+counts('live', 'accepted:5 denied:2 204:5 401:2', '... and nowhere else');
 
 # canopy_status in a regular expression, and with another handler in it
 for my $round (1, 2) {
