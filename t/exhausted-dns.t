@@ -69,7 +69,7 @@ for my $round (1, 2) {
     is(facts($res), '504 dns_timeout not-sent', "no connection for the resolver ($round)");
     $t->ensures_schema($res, "which is said in JSON ($round)");
     my $took = time - $since;
-    ok($took < 5, "in resolver_timeout ($round)") || diag($took);
+    ok($took < 20, "in resolver_timeout ($round)") || diag($took);
 }
 is($dns->queries('canopy.test'), $queries, 'the name server was not asked');
 

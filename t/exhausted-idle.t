@@ -44,7 +44,7 @@ EOC
 
 # It answers when the test says so: the requests before that are under way at once.
 my $handler = sub ($conn, $req, $n) {
-    wait_until(sub { -e $t->path('go') }, 20) or die "not told\n";
+    wait_until(sub { -e $t->path('go') }, 60) or die "not told\n";
     return reply(204);
 };
 my %upstreams = (plain => [], tls => [tls => $cert]);
@@ -61,7 +61,7 @@ sub at_once ($environment, $count) {
     my $before = $t->received($environment);
     my @clients = map { $t->connect } 1 .. $count;
     syswrite $_, text($environment) for @clients;
-    $t->wait_for(sub { $t->received($environment) == $before + $count }, 20) or die "not all were sent\n";
+    $t->wait_for(sub { $t->received($environment) == $before + $count }) or die "not all were sent\n";
 
     $t->write('go', '');
     my @answers = map { $t->response($_) } @clients;

@@ -31,7 +31,7 @@ EOC
 
 # One whose X-Request-ID is "stall" is answered when the test says so.
 $t->upstream('canopy', handler => sub ($conn, $req, $n) {
-    wait_until(sub { -e $t->path('go') }, 20) or die "not told\n" if $req->header('X-Request-ID') eq 'stall';
+    wait_until(sub { -e $t->path('go') }, 60) or die "not told\n" if $req->header('X-Request-ID') eq 'stall';
     return reply(204);
 });
 $t->start;
@@ -78,7 +78,7 @@ for my $round (1, 2) {
     my @stalled = map { $t->connect } 1 .. 10;
     syswrite $_, Canopy::Client::request_text(path => "/live/tasks/$id/cancel",
         headers => [@authorization, ['X-Request-ID', 'stall']]) for @stalled;
-    ok($t->wait_for(sub { $t->received('canopy') == $before + 10 }, 20), "ten cancels are under way ($round)");
+    ok($t->wait_for(sub { $t->received('canopy') == $before + 10 }), "ten cancels are under way ($round)");
     my $held = hold();
 
     for my $copy (1, 2) {

@@ -20,13 +20,13 @@ $t->upstream('canopy', handler => sub { my ($conn, $req) = @_;
     my ($case) = $req->{target} =~ /(\d)\/cancel/;
 
     $conn->print($head{$case}) if $head{$case};
-    $conn->sleep($case == 4 ? 0.5 : 10);
+    $conn->sleep($case == 4 ? 0.5 : 20);
     return $case == 4 ? reply(204) : 'close';
 });
 
 $t->conf(<<'EOC');
 %%HEAD%%
-worker_shutdown_timeout 3s;
+worker_shutdown_timeout 4s;
 
 http {
     %%HTTP%%
@@ -64,7 +64,7 @@ $t->reload;
 my $res = $t->response($socket[3]);
 is($res->status, 204, 'the answer that comes in time is handed on');
 
-ok($t->wait_for(sub { 4 == (() = $t->access_log =~ /outcome=/g) }, 15), 'all four are logged');
+ok($t->wait_for(sub { 4 == (() = $t->access_log =~ /outcome=/g) }), 'all four are logged');
 
 my $log = $t->access_log;
 
