@@ -5,6 +5,7 @@ use v5.36;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+use Canopy::Process qw(freeze);
 use Canopy::Test;
 
 my $t = Canopy::Test->new(workers => 2);
@@ -97,14 +98,14 @@ is(all_go_to('sandbox'), '204 sandbox', 'after a reload');
 # one worker does not see a good word before it is gone
 {
     my ($one, $other) = $t->workers;
-    kill 'STOP', $one;
+    freeze($one);
     switch("live\n");
     sleep 2;
     is(all_go_to('live', 1), '204 live', 'one worker sees another word');
     switch("nowhere\n");
     sleep 2;
     is(all_go_to('live', 1), '204 live', '... and nonsense');
-    kill 'STOP', $other;
+    freeze($other);
     kill 'CONT', $one;
     is(all_go_to('live', 1), '204 live', 'the other sees the nonsense only, and has the last good word all the same');
     kill 'CONT', $other;

@@ -11,7 +11,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT_OK = qw(
     run spawn end_process wait_until
-    alive stopped title children processes sockets descriptors resident cpu
+    alive freeze stopped title children processes sockets descriptors resident cpu
 );
 
 my $SYS_prctl = do { no warnings; require 'syscall.ph'; SYS_prctl() };
@@ -63,6 +63,12 @@ sub end_process ($pid, $signal = 'KILL') {
 sub alive ($pid) {
     my $stat = _stat($pid) or return 0;
     return $stat->{state} ne 'Z';
+}
+
+# Stops a process and waits until it is: before that it may still take a connection, and answers nobody.
+sub freeze ($pid) {
+    kill 'STOP', $pid;
+    return wait_until(sub { stopped($pid) }) || croak "process $pid does not stop";
 }
 
 # By SIGSTOP.
