@@ -7,6 +7,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 use Canopy::Lifecycle;
+use Canopy::Process qw(freeze);
 use Canopy::Steady;
 use Canopy::Test;
 use Canopy::TokenEndpoint;
@@ -26,7 +27,7 @@ sub environment ($name) {
         oauth2_client_secret_file %%DIR%%/secret;
         oauth2_token_url          http://127.0.0.1:%%PORT_auth%%/$name;
         oauth2_audience           https://$name.example;
-        exchange_timeout          @{[$name eq 'stopped' ? '2s' : '20s']};
+        exchange_timeout          @{[$name eq 'stopped' ? '5s' : '20s']};
     }\n";
 }
 
@@ -59,10 +60,10 @@ sub tokens_of ($name) {
     return map { $auth->number_of($_->header('Authorization')) } grep { $_->{target} =~ m{^/$name/} } $t->received('canopy');
 }
 
-# ------------------------------------------------------------- a reload in the middle; tokens that end after 4 seconds
+# ------------------------------------------------------------- a reload in the middle; tokens that end
 
-$auth->answers_at('/renews', { expires_in => 4 }, {});
-$auth->answers_at('/ends', { expires_in => 4 }, { status => 503 });
+$auth->answers_at('/renews', { expires_in => 16 }, {});
+$auth->answers_at('/ends', { expires_in => 8 }, { status => 503 });
 $auth->answers_at($_, { delay => 2 }, {}) for '/asked', '/alone';
 set_conf('1m', '%%DIR%%/state', qw(live renews ends asked alone));
 $t->start;
@@ -91,14 +92,14 @@ my @answers = $renews->stop;
 is_deeply([failures(@answers)], [], 'none of them has noticed');
 my ($old, $new) = $auth->exchanges('/renews');
 like(join(' ', tokens_of('renews')), qr/^(?:$old->{n} )+(?:$new->{n} ?)+$/, 'first the old token, then the new one');
-cmp_ok($new->{at} - $old->{at}, '>', 2.5, 'not long before its end');
+cmp_ok($new->{at} - $old->{at}, '>', 11, 'not long before its end');
 is($auth->count('/renews'), 2, 'with one exchange');
 
 my ($only) = $auth->exchanges('/ends');
-my $end = $only->{at} + 4;
-ok($t->wait_for(sub { ($ends->answers)[-1]{at} > $end + 0.5 }, 15), 'a token that could not be renewed has ended');
+my $end = $only->{at} + 8;
+ok($t->wait_for(sub { ($ends->answers)[-1]{at} > $end + 0.5 }), 'a token that could not be renewed has ended');
 @answers = $ends->stop;
-is_deeply([failures(grep { $_->{at} < $end - 1.5 } @answers)], [], 'it was used until then');
+is_deeply([failures(grep { $_->{at} < $end - 4 } @answers)], [], 'it was used until then');
 is(scalar(grep { $_->{at} >= $end && $_->{type} ne 'credential_unavailable' } @answers), 0, 'and is not from then on');
 is_deeply([grep { $_ != $only->{n} } tokens_of('ends')], [], 'there was no other');
 
@@ -109,12 +110,12 @@ ok($live->goes_on, 'after both workers have been killed');
 $auth->made(1, 'they cost no exchange', '/live');
 $live->stop;
 
-$auth->answers_at('/crashes', { delay => 8 }, {});
+$auth->answers_at('/crashes', { delay => 25 }, {});
 set_conf('1m', '%%DIR%%/state', qw(live asked alone crashes));
 $t->reload;
 ok($t->wait_for(sub { $auth->count('/crashes') }), 'a new environment: its exchange is under way');
 my $worker = worker_connected_to($t, $t->port('auth'));
-kill 'STOP', $worker;
+freeze($worker);
 @waiting = map { begin_cancel($t, '/crashes') } 1 .. 3;
 sleep 0.3;
 kill_worker($t, $worker);
@@ -125,15 +126,15 @@ $auth->made(2, '... with one exchange more', '/crashes');
 
 # A worker that is held up, not dead: the other one takes over in its turn, and what becomes of the first exchange then
 # does not end the second one.
-$auth->answers_at('/stopped', { delay => 8 }, { delay => 1.5 }, {});
+$auth->answers_at('/stopped', { delay => 25 }, { delay => 2.5 }, {});
 set_conf('1m', '%%DIR%%/state', qw(live asked alone crashes stopped));
 $t->reload;
 ok($t->wait_for(sub { $auth->count('/stopped') }), 'another environment: its exchange is under way');
 $worker = worker_connected_to($t, $t->port('auth'));
-kill 'STOP', $worker;
-ok($t->wait_for(sub { $auth->count('/stopped') == 2 }, 10), 'its worker is held up, the other one takes over');
+freeze($worker);
+ok($t->wait_for(sub { $auth->count('/stopped') == 2 }), 'its worker is held up, the other one takes over');
 kill 'CONT', $worker;
-ok($t->wait_for(sub { cancel('stopped') eq $accepted }, 10), '... and has a token');
+ok($t->wait_for(sub { cancel('stopped') eq $accepted }), '... and has a token');
 is(cancel('stopped'), $accepted, '... for all') for 1 .. 4;
 $auth->made(2, '... with one exchange more', '/stopped');
 
