@@ -79,6 +79,7 @@ $auth->answers_at('/shared', { status => 503 });
 set_conf(qw(one two another));
 $t->start;
 ok($t->wait_for(sub { $auth->count('/shared') >= 3 }), 'three environments fetch a token');
+$t->wait_for(sub { $auth->count('/shared') >= 4 && told('one') + told('two') });
 sleep 2;
 my %by_client;
 $by_client{$_->{asked}{client_id}}++ for $auth->exchanges('/shared');
@@ -127,7 +128,7 @@ $auth->answers_at('/shared', {});
 set_conf(qw(one two another));
 $t->reload;
 my %left = map { $_ => 1 } qw(one two another);
-$t->wait_for(sub { facts(cancel($_)) eq $accepted and delete $left{$_} for keys %left; keys %left == 1 }, 8);
+$t->wait_for(sub { facts(cancel($_)) eq $accepted and delete $left{$_} for keys %left; keys %left == 1 });
 is(keys %left, 1, 'with one exchange more for each client, one of the two environments has a token, and the other client');
 ok(!$left{another}, '... that is not held up by others');
 $auth->made(6, 'one for each', '/shared', 0.5);
@@ -140,21 +141,28 @@ is(told('one') + told('two'), $told, 'the operator is not told again and again, 
 
 # --------------------------------------------------------------------------------------------------------- crash loops
 
+# Who dies between the count and the connection has spent an exchange that nobody sees.
+sub is_spent ($name, $what) {
+    ok($t->wait_for(sub { told($name) }), "$name: the operator is told");
+    sleep 0.6;
+    my $count = $auth->count("/$name");
+    ok($count >= 2 && $count <= $budget{$name}, $what) || diag($count);
+}
+
 $auth->answers_at($_, { cut => 0, end => 'hang' }) for '/single', '/loop';
 set_conf(qw(single loop));
 $t->reload;
 for my $round (1 .. 8) {
-    $t->wait_for(sub { $auth->count('/loop') >= $round }) if $round <= $budget{loop};
+    $t->wait_for(sub { $auth->count('/loop') >= $round || told('loop') });
     kill_worker($t) for 1, 2;
 }
-$auth->made($budget{loop}, 'workers that die in every exchange do not pass the budget', '/loop', 0.6);
-ok(told('loop'), 'the operator is told');
+is_spent('loop', 'workers that die in every exchange do not pass the budget');
 
 for my $round (1 .. 5) {
     crash($t);
-    $t->wait_for(sub { $auth->count('/single') > $round }) if $round < $budget{single};
+    $t->wait_for(sub { $auth->count('/single') > $round || told('single') });
 }
-$auth->made($budget{single}, 'nor does all of nginx', '/single', 0.6);
+is_spent('single', 'nor does all of nginx');
 is(facts(cancel($_)), $unavailable, "$_: no token") for qw(single loop);
 
 # ---------------------------------------------------------------------------------------------------- a rolling window
@@ -167,14 +175,14 @@ is(facts(cancel('valid')), $accepted, 'and another') for 1, 2;
 my @files = grep { my $times = read_state($_)->{exchanges}; @$times == 1 } budget_files($t);
 is(scalar @files, 2, 'one exchange each');
 
-# "window": its token is gone, all of its budget is spent, and the first exchange is a day old in 3 seconds;
+# "window": its token is gone, all of its budget is spent, and the first exchange is a day old in 10 seconds;
 # "valid": spent, too, and its token is to be renewed
 $t->stop;
 unlink state_of($t, 'window');
 my $now = int(time * 1000);
 for my $file (@files) {
     edit_state($file, sub {
-        $_->{exchanges} = [[$now - 86_400_000 + 3000, 0], map { [$now - $_ * 60_000, 0] } 30, 20, 10];
+        $_->{exchanges} = [[$now - 86_400_000 + 10_000, 0], map { [$now - $_ * 60_000, 0] } 30, 20, 10];
     });
 }
 edit_state((state_of($t, 'valid'))[0], sub { $_->{obtained} -= 60_000; $_->{renew} = $_->{obtained} + 1000 });
@@ -182,13 +190,13 @@ $t->start;
 my $res = cancel('window');
 is(facts($res), $unavailable, 'a budget that is spent');
 my $seconds = $res->header('Retry-After');
-ok($seconds =~ /^[1-3]$/, '... until an exchange is a day old') || diag($seconds);
+ok($seconds =~ /^(?:[1-9]|10)$/, '... until an exchange is a day old') || diag($seconds);
 is(facts(cancel('valid')), $accepted, 'while the old token lives, a spent budget does not show') for 1, 2;
 ok($t->wait_for(sub { told('valid') }), '... but to the operator');
 $auth->made(1, '... for there was no exchange', $_, 0) for '/window', '/valid';
 
-ok($t->wait_for(sub { facts(cancel('window')) eq $accepted }, 10), 'a day after that exchange there is a token');
-cmp_ok(time * 1000, '>=', $now + 3000, '... not earlier');
+ok($t->wait_for(sub { facts(cancel('window')) eq $accepted }), 'a day after that exchange there is a token');
+cmp_ok(time * 1000, '>=', $now + 10_000, '... not earlier');
 $auth->made(2, '... by one exchange', '/window');
 $auth->made(1, 'and "valid" has to wait: it had one more of them than it may', '/valid', 0.1);
 
