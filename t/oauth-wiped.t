@@ -65,10 +65,17 @@ sub in_memory ($what, $pid = ($t->workers)[0]) {
     return $found;
 }
 
+# What is left when a request has ended, a moment after its answer.
+sub is_left ($what, $count, $name) {
+    my $found;
+    $t->wait_for(sub { ($found = in_memory($what)) == $count }, 5);
+    is($found, $count, $name);
+}
+
 sub used () { return -e $t->path('used') ? (split /\n/, $t->read('used'))[-1] : '' }
 sub body ($name, $life) { return { body => qq({"access_token":"$token{$name}","expires_in":$life,"token_type":"Bearer"}) } }
 
-$auth->answers(body('first', 4), body('second', 86400));
+$auth->answers(body('first', 10), body('second', 86400));
 set_conf('http://127.0.0.1:%%PORT_auth%%/');
 $t->start;
 
@@ -76,13 +83,13 @@ SKIP: {
     defined in_memory('secret') or skip 'the memory of a worker cannot be read', 7;
     $t->cancel($id, prefix => '/live') for 1, 2;
     is(used(), 'first', 'a token is used');
-    is(in_memory('secret'), 700, 'the secret is where it is kept, and nowhere else');
-    is(in_memory('first'), 1400, 'the token is with all workers and with this one');
-    $t->wait_for(sub { sleep 0.1; $t->cancel($id, prefix => '/live'); used() eq 'second' }, 15);
+    is_left('secret', 700, 'the secret is where it is kept, and nowhere else');
+    is_left('first', 1400, 'the token is with all workers and with this one');
+    $t->wait_for(sub { sleep 0.1; $t->cancel($id, prefix => '/live'); used() eq 'second' });
     is(used(), 'second', 'it is renewed');
-    is(in_memory('first'), 0, 'nothing is left of the first one');
-    is(in_memory('second'), 1400, 'the second one is where the first one was');
-    is(in_memory('secret'), 700, 'the secret is where it was');
+    is_left('first', 0, 'nothing is left of the first one');
+    is_left('second', 1400, 'the second one is where the first one was');
+    is_left('secret', 700, 'the secret is where it was');
 }
 $t->stop;
 
@@ -95,7 +102,7 @@ SKIP: {
     defined in_memory('secret') or skip 'the memory of a worker cannot be read', 2;
     $t->cancel($id, prefix => '/live') for 1, 2;
     is(used(), 'first', 'a token by TLS');
-    is(in_memory('secret'), 700, 'the secret is where it is kept');
+    is_left('secret', 700, 'the secret is where it is kept');
 }
 
 $t->done;
