@@ -96,7 +96,7 @@ for my $socket (@hanging) {
     like($res->header('Retry-After'), qr/^[1-9]\d*$/, '... and it is said when to come again');
     $t->ensures_schema($res);
 }
-cmp_ok(time - $began, '<', 5, 'in the environment\'s own time') || diag(time - $began);
+cmp_ok(time - $began, '<', 20, 'in the environment\'s own time') || diag(time - $began);
 
 my %got;
 $got{facts($t->response($_))}++ for @first;
@@ -105,7 +105,7 @@ $auth->made(1, 'with one exchange', '/first');
 my %by_worker = map { $_ => 1 } $t->read('workers.log') =~ m{^/first/\S+ (\d+) accepted$}mg;
 is(scalar keys %by_worker, 2, 'by both workers');
 
-ok($t->wait_for(sub { 4 == (() = $t->access_log =~ m{/leaves/}g) }), 'clients that left while they waited');
+ok($t->wait_for(sub { 4 == (() = $t->access_log =~ m{/leaves/.*\n}g) }), 'clients that left while they waited');
 is_deeply([$t->access_log =~ m{ /leaves\S+ (\d+) outcome=not-sent }g], [(499) x 4], '... are in the log as such');
 is(facts($t->cancel($id, prefix => '/leaves')), $accepted, 'the next one is served') for 1, 2;
 is(scalar(grep { $_->{target} =~ m{^/leaves/} } $t->received('canopy')), 2, '... and of those that left nothing was sent');

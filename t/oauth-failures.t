@@ -112,7 +112,7 @@ sub environment ($name, $more = '') {
     my %with = (server => "http://127.0.0.1:%%PORT_canopy%%/$name", oauth2_client_id => 'client-1',
                 oauth2_client_secret_file => '%%DIR%%/secret', oauth2_audience => "https://$name.example",
                 oauth2_token_url => "http://127.0.0.1:%%PORT_auth%%/$name",
-                exchange_timeout => $name eq 'hangs_later' ? '3s' : $name =~ /^hangs/ ? '2s' : '60s');
+                exchange_timeout => $name eq 'hangs_later' ? '5s' : $name =~ /^hangs/ ? '2s' : '60s');
     $with{$1} = $2 while $more =~ /(\w+) (.*?);/g;
     return "canopy_environment $name {\n" . join('', map { "        $_ $with{$_};\n" } sort keys %with) . "    }\n    ";
 }
@@ -185,15 +185,15 @@ sub most_tries ($seconds) {
 # ------------------------------------------------------------------------------------------------- from the beginning
 
 $auth->answers_at("/$_->[0]", $_->[1]) for @faults, @lives;
+my $began = time;
 $t->start;
 my $load = Canopy::Steady->new($t, prefix => '/down');
-my $began = time;
 
 my %log = map { $_->[0] => $_->[2] } @faults, @not_sent;
-ok($t->wait_for(sub { !grep { !lines($_) } keys %log }, 10), 'the log has a line for each fault')
+ok($t->wait_for(sub { !grep { !lines($_) } keys %log }, 60), 'the log has a line for each fault')
     || diag(join ' ', grep { !lines($_) } sort keys %log);
 
-$t->wait_for(sub { sleep 0.2; tries() >= 3 }, 20);
+$t->wait_for(sub { sleep 0.2; tries() >= 3 && $load->answers > 20 });
 my $tries = tries();
 my $lasted = time - $began;
 my @answers = $load->stop;
@@ -221,10 +221,10 @@ my @limited = grep { defined $_->[3] } @faults;
 my @well = grep { !defined $_->[3] && !$fails_on{$_->[0]} } @faults;
 check_fault($_) for grep { $_->[0] eq 'wrong_secret' } @faults;
 
-# As soon as it has been refused once more, four times at least, the right secret is put in its place.
+# As soon as it has been refused once more, five times at least, the right secret is put in its place.
 my $refused = $auth->count('/wrong_secret');
 spawn(sub {
-    wait_until(sub { sleep 0.1; $auth->count('/wrong_secret') > ($refused < 3 ? 3 : $refused) }, 60);
+    wait_until(sub { sleep 0.1; $auth->count('/wrong_secret') > ($refused < 4 ? 4 : $refused) }, 120);
     $t->secret('wrong', $secret);
 });
 
@@ -251,18 +251,18 @@ for my $case (@lives) {
 # ----------------------------------------------------------------------------------------- all is well, but for some
 
 my %left = map { $_->[0] => 1 } @well;
-for (1 .. 100) {
-    facts(cancel($_)) eq $accepted and delete $left{$_} for sort keys %left;
-    last if !%left;
+$t->wait_for(sub {
     sleep 0.2;
-}
+    facts(cancel($_)) eq $accepted and delete $left{$_} for sort keys %left;
+    return !%left;
+}, 120);
 is_deeply([sort keys %left], [], 'an endpoint that is well again is found so');
 is(facts(cancel($_->[0])), $accepted, "$_->[0]: served again") for @well;
 
 # ------------------------------------------------------------------------------------------------------------ back-off
 
 for my $name (sort grep { $_ ne 'wrong_secret' } keys %fails_on) {
-    $t->wait_for(sub { $auth->count("/$name") >= 2 }, 15);
+    $t->wait_for(sub { $auth->count("/$name") >= 2 });
     my $count = $auth->count("/$name");
     my $times = grep { /token endpoint/ } lines($name);
     ok($times >= 1 && $times <= $count, "$name: no more than a line for each") || diag("$times $count");
@@ -275,9 +275,9 @@ for my $fault (@limited) {
     is($auth->count("/$name"), 1, "$name: ... for there was no exchange");
     is(scalar(grep { /token endpoint/ } lines($name)), 1, "$name: one line tells it");
 }
-ok($t->wait_for(sub { sleep 0.2; facts(cancel('down')) eq $accepted }, 30), 'somebody listens at the endpoint again');
+ok($t->wait_for(sub { sleep 0.2; facts(cancel('down')) eq $accepted }, 90), 'somebody listens at the endpoint again');
 
-ok($t->wait_for(sub { sleep 0.2; facts(cancel('wrong_secret')) eq $accepted }, 30), 'the right secret is in its file');
+ok($t->wait_for(sub { sleep 0.2; facts(cancel('wrong_secret')) eq $accepted }, 90), 'the right secret is in its file');
 my @asked = $auth->exchanges('/wrong_secret');
 my @secrets = map { $_->{asked}{client_secret} } @asked;
 is_deeply(\@secrets, [('planted-wrong-secret') x $#secrets, $secret], '... and is used');
@@ -302,7 +302,9 @@ for my $case (@renewals) {
     $auth->answers_at("/$name", $step);
     ($old{$name}) = map { $_->{n} } $auth->exchanges("/$name");
 }
+my $restarted;
 restart($t, sub {
+    $restarted = time;
     for my $case (@renewals) {
         edit_state((state_of($t, $case->[0]))[0], sub {
             my $state = $_;
@@ -311,7 +313,6 @@ restart($t, sub {
         });
     }
 });
-my $restarted = time;
 my $usual = Canopy::Steady->new($t, prefix => '/usual', pause => 0.05);
 
 sub token_used ($name) {
@@ -321,7 +322,7 @@ sub token_used ($name) {
 # a busy machine may have come to the next attempt by now
 for my $case (@renewals) {
     my ($name) = @$case;
-    ok($t->wait_for(sub { $auth->count("/$name") >= 2 }, 10), "$name: a token is to be renewed, and can't be");
+    ok($t->wait_for(sub { $auth->count("/$name") >= 2 }), "$name: a token is to be renewed, and can't be");
 }
 for my $case (@renewals) {
     my ($name) = @$case;
@@ -338,10 +339,10 @@ for my $case (@renewals) {
     ok($count <= $most, "$name: renewals back off as well") || diag("$count, not $most");
     $auth->answers_at("/$name", {}) if !$limited;
 }
-ok($t->wait_for(sub { lines('hangs_later') }, 15), 'hangs_later: the operator is told');
+ok($t->wait_for(sub { lines('hangs_later') }), 'hangs_later: the operator is told');
 for my $case (grep { !$_->[2] } @renewals) {
     my ($name) = @$case;
-    ok($t->wait_for(sub { sleep 0.1; cancel($name)->status == 204 && token_used($name) ne $old{$name} }, 30),
+    ok($t->wait_for(sub { sleep 0.1; cancel($name)->status == 204 && token_used($name) ne $old{$name} }, 90),
        "$name: renewed in the end");
 }
 is(token_used('life_huge'), $old{life_huge}, 'life_huge: the old token serves until the endpoint\'s own time');

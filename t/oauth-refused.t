@@ -27,7 +27,7 @@ sub environment ($name) {
         oauth2_token_url          http://127.0.0.1:%%PORT_auth%%/$name;
         oauth2_audience           https://$name.example;
         oauth2_budget             8;
-        exchange_timeout          @{[$name eq 'hangs' ? '2s' : '20s']};
+        exchange_timeout          @{[$name eq 'hangs' ? '5s' : '20s']};
     }\n    ";
 }
 
@@ -55,7 +55,7 @@ $t->upstream('canopy', handler => sub ($conn, $req, $n) {
     my $number = $auth->number_of($req->header('Authorization'));
     my %refused = map { $_ => 1 } split / /, -e $t->path("refused-$name") ? $t->read("refused-$name") : '';
     if ($held =~ /^held-/) {
-        $t->wait_for(sub { -e $t->path($held) }, 15) or die "$held: nobody lets it go\n";
+        $t->wait_for(sub { -e $t->path($held) }, 60) or die "$held: nobody lets it go\n";
     }
     return $refused{$number} || $refused{all} ? reply(401, '{"detail":"no"}', 'Content-Type: application/json') : reply(204);
 });
@@ -123,7 +123,7 @@ is(defined $times && $times->[0][1], 0, 'the state directory knows what it was m
 
 refuse('crowd', number('crowd', 1));
 my @crowd = map { begin_cancel($t, '/crowd', ['X-Request-ID', 'held-crowd']) } 1 .. 40;
-ok($t->wait_for(sub { copies('crowd') eq join ' ', (1) x 42 }, 10), 'forty requests at once with an old token');
+ok($t->wait_for(sub { copies('crowd') eq join ' ', (1) x 42 }), 'forty requests at once with an old token');
 $t->write('held-crowd', '');
 %got = ();
 $got{facts($t->response($_))}++ for @crowd;
@@ -173,7 +173,7 @@ my $began = time;
 my $res = cancel('hangs');
 is(facts($res), $rejected, 'an exchange that does not end');
 my $took = time - $began;
-ok($took > 1 && $took < 6, 'the wait for it ends with the environment\'s own time') || diag($took);
+ok($took > 4 && $took < 20, 'the wait for it ends with the environment\'s own time') || diag($took);
 is(copies('hangs'), '1 1 1', 'nothing else is sent');
 
 # --------------------------------------------------------------------------------------------------- clients that leave
@@ -183,7 +183,7 @@ $auth->answers_at('/leaves', { delay => 1 });
 my @leaving = map { begin_cancel($t, '/leaves') } 1, 2;
 ok($t->wait_for(sub { $auth->count('/leaves') == 2 }), 'refused: a new token is asked for');
 close $_ for @leaving;
-ok($t->wait_for(sub { 2 == (() = $t->access_log =~ m{/leaves/\S+ \d+ outcome=accepted .*us=401, 204}g) }, 10),
+ok($t->wait_for(sub { 2 == (() = $t->access_log =~ m{/leaves/\S+ \d+ outcome=accepted .*us=401, 204}g) }),
    'a client that leaves in the meantime: what was begun is finished, and logged with its true outcome');
 is(copies('leaves'), '1 1 1 1 2 2', 'each was sent twice');
 

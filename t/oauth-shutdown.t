@@ -75,19 +75,19 @@ ok($t->wait_for(sub { $auth->count('/first') > $first && $auth->count('/refused'
 
 my $began = time;
 $t->reload;
-ok($t->wait_for(sub { !alive($worker) }, 10), 'the worker leaves');
+ok($t->wait_for(sub { !alive($worker) }), 'the worker leaves');
 cmp_ok(time - $began, '>', 0.9, 'when it has to');
 for my $socket (@waiting) {
     isnt($t->response($socket, keep => 0)->end, 'timeout', 'a client is let go');
 }
-ok($t->wait_for(sub { 6 == (() = $t->access_log =~ m{outcome=(?!accepted)}g) }), 'all of them are logged');
+ok($t->wait_for(sub { 6 == (() = $t->access_log =~ m{outcome=(?!accepted).*\n}g) }), 'all of them are logged');
 is(scalar $t->received('canopy'), 4, 'nothing was sent for them in the end');
 like($t->access_log, qr{ /first/\S+ \d+ outcome=(?:not-sent|denied) }, 'those that waited for a first token: nothing was sent');
 unlike($t->access_log, qr{ /first/\S+ \d+ outcome=(?:unknown|rejected) }, '... none else');
 like($t->access_log, qr{ /refused/\S+ \d+ outcome=rejected .*us=401 }, 'those that were refused: the one answer counts');
 unlike($t->access_log, qr{ /refused/\S+ \d+ outcome=(?:unknown|not-sent|denied) }, '... none else');
 
-ok($t->wait_for(sub { cancel('first') eq $accepted }, 10), 'the next worker has a token') for 1, 2;
+ok($t->wait_for(sub { cancel('first') eq $accepted }), 'the next worker has a token') for 1, 2;
 is($auth->count('/first'), $first + 2, 'each worker has made one exchange');
 
 # nginx itself
@@ -101,7 +101,7 @@ $t->start;
 ok($t->wait_for(sub { $auth->count('/first') > $first }), 'an exchange is under way');
 $began = time;
 $t->stop;
-cmp_ok(time - $began, '<', 8, 'nginx ends');
+cmp_ok(time - $began, '<', 20, 'nginx ends');
 
 $auth->is_sound;
 $t->done;

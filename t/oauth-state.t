@@ -74,11 +74,10 @@ my $accepted = '204 accepted';
 
 # ------------------------------------------------------------------------------------------------- what is in it
 
-$auth->answers_at('/renews', { expires_in => 4 }, {});
+$auth->answers_at('/renews', { expires_in => 10 }, {});
 set_conf(environment('live'), environment('renews'));
 $t->start;
 is(cancel($_), $accepted, "$_: a token") for qw(live renews live renews);
-my $renews_until = time + 4;
 
 my @directory = stat $t->path('state');
 is(sprintf('%04o', S_IMODE($directory[2])), '0700', 'the directory is its user\'s alone');
@@ -102,7 +101,7 @@ is($of_live->{expires} - $of_live->{obtained}, 86_400_000, 'and its end');
 my ($renews) = state_of($t, 'renews');
 open my $open, '<', $renews or die "$renews: $!\n";
 my $was = slurp($renews);
-ok($t->wait_for(sub { slurp($renews) ne $was }, 10), 'a token is renewed');
+ok($t->wait_for(sub { slurp($renews) ne $was }), 'a token is renewed');
 is(do { local $/; <$open> }, $was, 'its file is replaced, not written over');
 is(scalar state_files($t), 4, 'nothing else is left behind');
 
@@ -235,7 +234,7 @@ is_deeply([lines_of($budgets[-1], $log), lines_of($budgets[$#kinds], $log)], [],
 
 # --------------------------------------------------------------------------------- a directory that can't be written to
 
-$auth->answers_at($_, { delay => 1.5 }, {}) for '/unwritable', '/vanished';
+$auth->answers_at($_, { delay => 3 }, {}) for '/unwritable', '/vanished';
 set_conf(environment('unwritable'));
 restart($t);
 ok($t->wait_for(sub { $auth->count('/unwritable') }), 'an exchange is under way');
