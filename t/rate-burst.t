@@ -21,7 +21,7 @@ my $held_up = 0.09;
 
 my %limits = (
     burst     => '2r/s 120r/m 300r/h',
-    minute    => '2r/s 5r/m 300r/h',
+    (map { ("minute$_" => '2r/s 5r/m 300r/h') } 1 .. 5),       # one for each attempt
     disturbed => '2r/s 120r/m 300r/h',
     patient   => '2r/s 120r/m 300r/h',
     alone     => '2r/s 120r/m 300r/h',
@@ -106,13 +106,15 @@ sub waits ($run) { return join ' ', sort { $a <=> $b } map { /^429 not-sent (\d+
 
 sub sent ($name) { return scalar $t->received($name) }
 
-# One test, with as many attempts as the machine needs to send something without being held up.
-sub refuses_nothing ($name, $doing, $code) {
+# One test, with as many attempts as the machine needs to send something without being held up. What was late in one is not to
+# be in the next one's way.
+sub refuses_nothing ($doing, $code) {
     my $run;
-    for my $attempt (1 .. 3) {
-        $run = $code->();
+    for my $attempt (1 .. 5) {
+        $run = $code->($attempt);
         last if !count($run, '429 rejected') || $run->{slowest} < $held_up;
         diag(sprintf '%s: a request took %.3f s, once more', $doing, $run->{slowest});
+        sleep 1.5;
     }
     is(count($run, '429 rejected'), 0, "$doing: the upstream has refused nothing");
     return $run;
@@ -121,28 +123,31 @@ sub refuses_nothing ($name, $doing, $code) {
 # --------------------------------------------------------------------------------------------- a thousand, as fast as can be
 
 my $before;
-my $run = refuses_nothing('burst', 'a burst', sub { $before = sent('burst'); load('burst', requests => 1000) });
+my $run = refuses_nothing('a burst', sub ($) { $before = sent('burst'); load('burst', requests => 1000) });
 is(count($run, '\d+ \S+'), 1000, 'a thousand cancels by twenty clients have an answer');
 is_deeply([$run->{load}->failures], [], 'each its own');
 is(others($run), '', 'accepted, or not sent');
 cmp_ok(count($run, '204 accepted'), '>=', 2, 'two are sent at once');
 is(sent('burst') - $before, count($run, '204 accepted'), 'nothing is sent but what is accepted');
-like(waits($run), qr/^(?:1 )?2$/, 'the others are to wait for a second or two');
+like(waits($run), qr/^(?:1|2|1 2)$/, 'the others are to wait for a second or two');
 
 # --------------------------------------------------------------------------------------------------- the minute is full first
 
 # Once the fifth is sent, each is to wait until the first one is a minute old.
-my ($first, $fifth, @wrong);
-$run = load('minute', seconds => 4, each => sub ($answer) {
-    ($first, $fifth) = (map { $_->{at} } $t->received('minute'))[0, 4] if !$fifth;
-    my ($wait) = $answer =~ /^429 not-sent (\d+)$/ or return;
-    return if !$fifth || time < $fifth + 1;
-    my $due = $first + 60.1 - time;
-    push @wrong, "$due: $wait" if $wait < $due - 1 || $wait > $due + 3;
+my ($first, $fifth, $minute, @wrong);
+$run = refuses_nothing('a minute', sub ($attempt) {
+    ($minute, $fifth, @wrong) = "minute$attempt";
+    load($minute, seconds => 7, each => sub ($answer) {
+        ($first, $fifth) = (map { $_->{at} } $t->received($minute))[0, 4] if !$fifth;
+        my ($wait) = $answer =~ /^429 not-sent (\d+)$/ or return;
+        return if !$fifth || time < $fifth + 1;
+        my $due = $first + 60.1 - time;
+        push @wrong, "$due: $wait" if $wait < $due - 1 || $wait > $due + 10;
+    });
 });
 is(others($run), '', 'a minute: accepted, or not sent');
 is_deeply([$run->{load}->failures], [], 'each has an answer');
-is(sent('minute'), 5, 'five are sent');
+is(sent($minute), 5, 'five are sent');
 is_deeply([splice @wrong, 0, 10], [], 'the others are to wait until the first one is a minute old');
 
 # --------------------------------------------------------------------------------- a reload, a killed worker, another reload
@@ -150,11 +155,11 @@ is_deeply([splice @wrong, 0, 10], [], 'the others are to wait until the first on
 $t->expect_alert(qr/worker process \d+ exited on signal 9/);
 my $tick;
 my @disturbances = (sub { $t->signal('HUP') }, sub { kill 'KILL', ($t->workers)[0] }, sub { $t->signal('HUP') }, sub { kill 'KILL', $t->workers });
-$run = refuses_nothing('disturbed', 'disturbances', sub {
+$run = refuses_nothing('disturbances', sub ($) {
     ($before, $tick) = (sent('disturbed'), 0);
-    load('disturbed', seconds => 8, tick => sub { $disturbances[$tick / 2]->() if $tick++ % 2 == 0 && $tick < 8 });
+    load('disturbed', seconds => 10, tick => sub { $disturbances[$tick / 2]->() if $tick++ % 2 == 0 && $tick < 8 });
 });
-cmp_ok($tick, '>=', 7, 'there were disturbances');
+cmp_ok($tick, '>=', 5, 'there were disturbances');
 is(others($run), '', 'disturbances: accepted, or not sent');
 cmp_ok($run->{load}->failures + $run->{load}->unread, '<=', 4 * 20, 'only what was on its way has no answer');
 cmp_ok(sent('disturbed') - $before, '>=', 6, 'cancels get through');
@@ -184,7 +189,7 @@ sub patient ($seconds) {
 }
 
 my $seconds = $soak ? 300 : 8;
-$run = refuses_nothing('patient', 'patience', sub { $before = sent('patient'); patient($seconds) });
+$run = refuses_nothing('patience', sub ($) { $before = sent('patient'); patient($seconds) });
 is(others($run), '', 'patience: accepted, or not sent');
 is(sent('patient') - $before, count($run, '204 accepted'), 'nothing is sent but what is accepted');
 cmp_ok(count($run, '204 accepted'), '>=', $seconds / 2, 'cancels get through');
@@ -198,14 +203,24 @@ if ($soak) {
 
 # Who is alone and waits so long gets through: that is what Retry-After says.
 for my $round (1 .. 3) {
-    my ($res, $wait);
-    for (1 .. 10) {
-        $res = $t->cancel($id, prefix => '/alone');
-        last if length($wait = $res->header('Retry-After'));
+    my ($res, $wait, $told, $then);
+    for my $attempt (1 .. 5) {
+        my $slowest = 0;
+        for (1 .. 10) {
+            my $start = time;
+            $res = $t->cancel($id, prefix => '/alone');
+            last if length($wait = $res->header('Retry-After'));
+            $slowest = time - $start if time - $start > $slowest;
+        }
+        $told = join ' ', $res->status, $res->header('Canopy-Outcome'), $res->json->{detail}[0]{type};
+        sleep $wait;
+        $then = $t->cancel($id, prefix => '/alone');
+        last if $then->status == 204 || $slowest < $held_up;
+        diag(sprintf 'alone: a request took %.3f s, once more', $slowest);
+        sleep 1.5;
     }
-    is(join(' ', $res->status, $res->header('Canopy-Outcome'), $res->json->{detail}[0]{type}), '429 not-sent rate_limited', "alone: too many ($round)");
-    sleep $wait;
-    is($t->cancel($id, prefix => '/alone')->status, 204, "after $wait seconds there is a place ($round)");
+    is($told, '429 not-sent rate_limited', "alone: too many ($round)");
+    is($then->status, 204, "after $wait seconds there is a place ($round)");
 }
 
 $t->done;

@@ -38,7 +38,7 @@ http {
 EOC
 # one for each attempt
 my $burst = 'canopy_environment burst%d { server http://127.0.0.1:%%%%PORT_canopy%%%%/%d; bearer_token_file %%%%DIR%%%%/token; rate_limit 5r/s 40r/m; }';
-$conf =~ s{%%BURSTS%%}{join "\n    ", map { sprintf $burst, $_, $_ } 1 .. 3}e;
+$conf =~ s{%%BURSTS%%}{join "\n    ", map { sprintf $burst, $_, $_ } 1 .. 6}e;
 $t->conf($conf);
 
 # "again" is found closed on a kept connection
@@ -60,7 +60,7 @@ sub refused ($res, $name) {
 # 20 clients at once, again and again, until 30 are through. Where the upstream is held up what was sent apart comes together: then
 # once more.
 my ($accepted, $all, $most, @waits) = (0, 0);
-for my $attempt (1 .. 3) {
+for my $attempt (1 .. 6) {
     $accepted = burst("burst$attempt");
     $all += $accepted;
     my @sent = map { $_->{at} } grep { $_->{target} =~ m{^/$attempt/} } $t->received('canopy');
