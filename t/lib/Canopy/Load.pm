@@ -7,7 +7,7 @@ package Canopy::Load;
 #     $load->answers;                         # { '204 accepted' => 9_990, '401 denied' => 10 }
 #     $load->failures;                        # a list of { n, reason, port }
 #
-# Options: connections at a time (32; also one of run); keep => 1 (many requests over one connection; without it the request
+# Options: port (or a list: request n goes to the n-th, in turn, where keep is not set); connections at a time (32; also one of run); keep => 1 (many requests over one connection; without it the request
 # is to say Connection: close); next (0: the first one's number); patience (30: seconds until a request is given up);
 # header (the name of one whose value is the third word of an answer);
 # answered => sub ($n, $answer, $seconds) for each answer; tick => sub for every second.
@@ -75,7 +75,8 @@ sub _begin ($self, $n) {
     vec($self->{bits}, $c->{fd}, 1) = 1;
 
     # the kernel of this machine answers at once, or there is no server
-    return $self->_give_up($c, "connect: $!") if !connect $socket, pack_sockaddr_in($self->{port}, inet_aton('127.0.0.1'));
+    my $port = ref $self->{port} ? $self->{port}[$n % $self->{port}->@*] : $self->{port};
+    return $self->_give_up($c, "connect: $!") if !connect $socket, pack_sockaddr_in($port, inet_aton('127.0.0.1'));
     $c->{port} = (unpack_sockaddr_in(getsockname $socket))[0];
     setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1;
     fcntl $socket, F_SETFL, O_NONBLOCK;
