@@ -393,6 +393,7 @@ ngx_canopy_postconfiguration(ngx_conf_t *cf)
     }
 
     if (ngx_canopy_resolver(cf) != NGX_OK
+        || ngx_canopy_switch_init(cf, mcf) != NGX_OK
         || ngx_canopy_conf_shared(cf) != NGX_OK)
     {
         return NGX_ERROR;

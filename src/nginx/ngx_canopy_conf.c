@@ -11,7 +11,6 @@
 #include "ngx_canopy_handler.h"
 #include "ngx_canopy_shared.h"
 #include "ngx_canopy_status.h"
-#include "ngx_canopy_switch.h"
 
 
 #define NGX_CANOPY_ZONE_SIZE         1048576
@@ -332,9 +331,8 @@ ngx_canopy_conf_shared(ngx_conf_t *cf)
 
     ngx_conf_init_size_value(mcf->zone_size, NGX_CANOPY_ZONE_SIZE);
 
-    if (ngx_canopy_switch_init(cf, mcf) != NGX_OK
-        || ngx_canopy_grant_finish(cf, &mcf->environments, &mcf->state_path)
-           != NGX_OK)
+    if (ngx_canopy_grant_finish(cf, &mcf->environments, &mcf->state_path)
+        != NGX_OK)
     {
         return NGX_ERROR;
     }
