@@ -6,7 +6,7 @@ use v5.36;
 
 use Digest::SHA qw(sha256_hex);
 use JSON::PP;
-use List::Util qw(max sum);
+use List::Util qw(max uniq);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -136,9 +136,7 @@ for my $no (@numbers) {
     set_conf($no);
     $gateways[$no]->start;
 }
-is(scalar(uniq(map { $_->master } @gateways)), $n, "$n gateways");
-
-sub uniq (@all) { my %seen; return grep { !$seen{$_}++ } @all }
+is(scalar(uniq map { $_->master } @gateways), $n, "$n gateways");
 
 # Request m goes to gateway m mod 8. A client that waits a little after each answer leaves the machine to the gateways.
 sub load ($environment, $pause = 0) {
@@ -188,12 +186,12 @@ for my $no (@numbers) {
         my $late = max(map { $_->{at} } grep { $_->{token} == $old } @own) - $switched[$old - 1];
         cmp_ok($late, '<', 3, sprintf 'gateway %d has left token %d: %.2f s', $no, $old, $late);
     }
-    is(join(' ', uniq(sort map { $_->{token} } @own)), '1 2 3', '... for the next one each time');
+    is(join(' ', uniq sort map { $_->{token} } @own), '1 2 3', '... for the next one each time');
 }
 my @refused = grep { $_->{status} != 204 } @arrived;
 cmp_ok(scalar @refused, '>', 0, scalar(@refused) . ' copies met the end of the second token, and were sent again');
-is_deeply([uniq(map { "$_->{status} $_->{token}" } @refused)], ['401 2'], 'none met the end of the first');
-is(scalar(uniq(map { $_->{id} } @refused)), scalar @refused, 'a request is sent again once');
+is_deeply([uniq map { "$_->{status} $_->{token}" } @refused], ['401 2'], 'none met the end of the first');
+is(scalar(uniq map { $_->{id} } @refused), scalar @refused, 'a request is sent again once');
 
 is($auth->count, 3, 'an exchange for each token');
 is_deeply([map { $_->header('User-Agent') } $auth->exchanges], [('the-job') x 3], '... made by the job, none by a gateway');

@@ -7,9 +7,10 @@ package Canopy::Load;
 #     $load->answers;                         # { '204 accepted' => 9_990, '401 denied' => 10 }
 #     $load->failures;                        # a list of { n, reason, port }
 #
-# Options: port (or a list: request n goes to the n-th, in turn, where keep is not set); connections at a time (32; also one of run); keep => 1 (many requests over one connection; without it the request
-# is to say Connection: close); next (0: the first one's number); patience (30: seconds until a request is given up);
-# header (the name of one whose value is the third word of an answer);
+# Options: port, or a list of which request n gets the n-th, in turn (a kept connection stays with its own); connections at a
+# time (32; also one of run); keep => 1 (many requests over one connection; without it the request is to say Connection:
+# close); next (0: the first one's number); patience (30: seconds until a request is given up); header (the name of one whose
+# value is the third word of an answer);
 # answered => sub ($n, $answer, $seconds) for each answer; tick => sub for every second.
 
 use v5.36;
