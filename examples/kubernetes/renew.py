@@ -46,6 +46,9 @@ def read(directory, name):
 def ask(method, host, port, target, headers, body=None, ca=None):
     """One request over verified TLS; no redirect is followed."""
     context = ssl.create_default_context(cafile=ca)
+    # Python 3.13 refuses what RFC 5280 does not like in a CA's certificate,
+    # which those of many clusters have; chain and name are verified as ever.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
     try:
         connection.request(method, target, None if body is None else json.dumps(body), headers)
