@@ -70,27 +70,34 @@ cmp_ok(24 / $hours * (() = $environments =~ /"/g) / 2, '<=', 25, 'a day of failu
 my ($front, $api, $auth) = map { $t->certificate($_, san => 'IP:127.0.0.1') } qw(front api auth);
 my $endpoint = Canopy::TokenEndpoint->new($t, 'auth', tls => $auth, clients => { 'kubernetes-client' => 'kubernetes-client-secret' });
 
-# The API server: it knows one account and one Secret. "api-mode" is what it does with a PATCH.
+# The API server: it knows one account and one Secret. "api-mode" is what it does with a PATCH: none is allowed, one of a token
+# comes too early so many times, or somebody else was there before.
 $t->secret('account/token', 'kubernetes-account-token') if mkdir $t->path('account');
 $t->write('account/namespace', 'canopy');
 $t->write('account/ca.crt', $t->read('ca.pem'));
 $t->write('data', '{}', 0666);
+$t->write('version', 1, 0666);
 $t->write('api-mode', '');
 
 $t->upstream('api', tls => $api, handler => sub ($conn, $req, $n) {
-    my ($query) = $req->{target} =~ m{^/api/v1/namespaces/canopy/secrets/canopy-tokens(\?dryRun=All)?$} or return reply(404, '{}');
+    return reply(404, '{}') if $req->{target} ne '/api/v1/namespaces/canopy/secrets/canopy-tokens';
     return reply(401, '{}') if $req->header('Authorization') ne 'Bearer kubernetes-account-token';
 
     my $data = $json->decode($t->read('data'));
     my $mode = $t->read('api-mode');
+    my $version = $t->read('version');
     if ($req->{method} eq 'PATCH') {
         return reply(415, '{}') if $req->header('Content-Type') ne 'application/merge-patch+json';
         return reply(403, '{}') if $mode eq 'forbidden';
-        return reply(503, '{}') if !$query && $mode =~ /^busy (\d+)/ && $t->write('api-mode', $1 > 1 ? 'busy ' . ($1 - 1) : '');
-        $data = { %$data, $json->decode($req->{body})->{data}->%* };
-        $t->write('data', $json->encode($data)) if !$query;
+        my $patch = $json->decode($req->{body});
+        return reply(503, '{}') if $patch->{data}{'live.token'} && $mode =~ /^busy (\d+)/ && $t->write('api-mode', $1 > 1 ? 'busy ' . ($1 - 1) : '');
+        return reply(409, '{}') if ($patch->{metadata}{resourceVersion} // $version) ne $version;
+        $data = { %$data, $patch->{data}->%* };
+        $t->write('data', $json->encode($data));
+        $t->write('version', ++$version);
     }
-    return reply(200, $json->encode({ kind => 'Secret', data => $data }), 'Content-Type: application/json');
+    $t->write('version', $version + 1) if $mode eq 'raced';
+    return reply(200, $json->encode({ kind => $mode eq 'odd' ? 'Status' : 'Secret', metadata => { resourceVersion => $version }, $mode eq 'odd' ? () : (data => $data) }), 'Content-Type: application/json');
 });
 
 mkdir $t->path('client');
@@ -136,13 +143,25 @@ sub due () { forget('live.renew') }
 due();
 $t->write('api-mode', 'forbidden');
 is(job(), 'status 1, exchanges 0, tokens 1 4', 'what could not be stored is not asked for');
+$t->write('api-mode', 'odd');
+is(job(), 'status 1, exchanges 0, tokens 1 4', 'what is no Secret is not taken for an empty one');
+$t->write('api-mode', 'raced');
+is(job(), 'status 1, exchanges 0, tokens 1 4', 'of two at once one asks for nothing');
+$t->write('api-mode', '');
+{
+    my %stored = stored();
+    $t->write('data', $json->encode({ 'live.renew' => encode_base64(time + 200, ''), map { $_ => encode_base64($stored{$_}, '') } grep { /sandbox/ } keys %stored }));
+    is(job(), 'status 0, exchanges 0, tokens other 4', 'nor does one that comes while another one is at it');
+    $t->write('data', $json->encode({ map { $_ => encode_base64($stored{$_}, '') } keys %stored }));
+}
+due();
 $t->write('api-mode', 'busy 3');
 is(job(), 'status 0, exchanges 1, tokens 5 4', 'what can\'t be stored at once is stored later');
 
 for my $answer ({ status => 500 }, { status => 401 }, { status => 302, headers => ['Location: /oauth/token'] }, { body => '' }, { body => '[]' }, { body => '{' },
     { body => '{"access_token":"","expires_in":86400,"token_type":"Bearer"}' }, { body => '{"access_token":"a\nb","expires_in":86400,"token_type":"Bearer"}' },
     { body => '{"access_token":7,"expires_in":86400,"token_type":"Bearer"}' }, { body => '{"access_token":"%TOKEN%","expires_in":86400,"token_type":"mac"}' },
-    { body => '{"access_token":"%TOKEN%","token_type":"Bearer"}' }, (map { { expires_in => $_ } } 0, -1, '86400', JSON::PP::true, undef),
+    (map { { expires_in => $_ } } 0, -1),
     { cut => 40 }, { cut => 0 }, { end => 'reset', cut => 0 },
 ) {
     due();
@@ -150,10 +169,20 @@ for my $answer ({ status => 500 }, { status => 401 }, { status => 302, headers =
     is(job(), 'status 1, exchanges 1, tokens 5 4', 'an answer that is of no use is not asked for twice: ' . $json->encode($answer));
 }
 $endpoint->answers({});
+like(job(), qr/^status 0, exchanges 1,/, '... and the next run asks again');
 
-forget('sandbox.renew');
+for my $answer ({ body => '{"access_token":"%TOKEN%","token_type":"Bearer"}' }, map { { expires_in => $_ } } '86400', JSON::PP::true, undef) {
+    due();
+    $endpoint->answers($answer);
+    like(job(), qr/^status 0, exchanges 1, tokens (?!other)/, 'a token without a lifetime is good for an hour: ' . $json->encode($answer));
+    my %stored = stored();
+    ok(abs($stored{'live.renew'} - time - 1800) < 60, '... half of it');
+}
+$endpoint->answers({});
+
+forget('live.renew', 'sandbox.renew');
 $endpoint->answers({ status => 500 }, {});
-like(job(), qr/^status 1, exchanges 2, tokens 5 (?!4)\d+$/, 'one environment fails, the other one is renewed');
+like(job(), qr/^status 1, exchanges 2, tokens \d+ (?!4)\d+$/, 'one environment fails, the other one is renewed');
 
 due();
 for my $env ({ CANOPY_TOKEN_URL => 'http://127.0.0.1:' . $t->port('auth') . '/oauth/token' }, { SSL_CERT_FILE => '/dev/null' },

@@ -5,16 +5,18 @@
 
 A token that has more than half of its life left is left alone.  Otherwise it
 is exchanged (OAuth 2.0 client credentials), once: an exchange is one of about
-50 a day for the whole organization.  Hence it is tried first whether the Secret
-could be written, and written again until it is.
+50 a day for the whole organization.  Hence the Secret is written first, which
+shows that it can be, and keeps a second run from doing the same; and the token
+is written again and again until it is there, for two minutes at most.
 
 In the Secret, for "live": live.token, and live.renew, the time in seconds since
-the Epoch from which on there is less than half of its life left.
+the Epoch before which there is nothing to do.
 
 Exits with 1 if one of them could not be renewed.  Prints no secret.
 """
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -32,6 +34,9 @@ CLIENT = os.environ.get('CANOPY_CLIENT', '/run/secrets/canopy')
 ACCOUNT = os.environ.get('KUBERNETES_ACCOUNT', '/var/run/secrets/kubernetes.io/serviceaccount')
 TIMEOUT = 30
 LIMIT = 65536
+CLAIM = 300     # seconds for which a run keeps others from an exchange
+PATIENCE = 120  # seconds in which a token is written again
+HOUR = 3600
 
 
 class Failure(Exception):
@@ -70,9 +75,9 @@ class Secret:
         namespace = read(ACCOUNT, 'namespace')
         self.target = f'/api/v1/namespaces/{namespace}/secrets/{name}'
 
-    def request(self, method, target, body=None):
+    def request(self, method, body=None):
         status, answer = ask(
-            method, os.environ['KUBERNETES_SERVICE_HOST'], os.environ['KUBERNETES_SERVICE_PORT'], target,
+            method, os.environ['KUBERNETES_SERVICE_HOST'], os.environ['KUBERNETES_SERVICE_PORT'], self.target,
             # the token of the account is renewed, too
             {'Authorization': 'Bearer ' + read(ACCOUNT, 'token'), 'Content-Type': 'application/merge-patch+json'},
             body, os.path.join(ACCOUNT, 'ca.crt'))
@@ -81,12 +86,19 @@ class Secret:
         return answer
 
     def get(self):
-        data = self.request('GET', self.target).get('data') or {}
-        return {key: base64.b64decode(value).decode('ascii', 'replace') for key, value in data.items()}
+        """What is in it, and its version."""
+        answer = self.request('GET')
+        if answer.get('kind') != 'Secret':
+            raise Failure('Kubernetes sent no Secret')
+        data = {key: base64.b64decode(value).decode('ascii', 'replace') for key, value in (answer.get('data') or {}).items()}
+        return data, answer['metadata']['resourceVersion']
 
-    def patch(self, data, dry_run=False):
-        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
-        self.request('PATCH', self.target + ('?dryRun=All' if dry_run else ''), {'data': encoded})
+    def patch(self, data, version=None):
+        """With a version: only if it still is that one (else 409)."""
+        body = {'data': {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}}
+        if version is not None:
+            body['metadata'] = {'resourceVersion': version}
+        self.request('PATCH', body)
 
 
 def is_number(value):
@@ -110,31 +122,41 @@ def exchange(environment):
         raise Failure('the token endpoint sent no token')
     if str(answer.get('token_type')).lower() != 'bearer':
         raise Failure('the token endpoint sent a token of another type')
-    if not is_number(lifetime) or lifetime <= 0:
-        raise Failure('the token endpoint sent no lifetime')
+    if not is_number(lifetime):
+        # as in the gateway: a token that was paid for is not thrown away
+        lifetime = HOUR
+    if lifetime <= 0:
+        raise Failure('the token endpoint sent an expired token')
     return token, lifetime
 
 
 def renew(secret, environment):
-    have = secret.get()
+    have, version = secret.get()
     due = have.get(environment + '.renew', '')
     now = int(time.time())
-    if have.get(environment + '.token') and due.isdigit() and int(due) > now:
+    if due.isdigit() and int(due) > now and (have.get(environment + '.token') or int(due) <= now + CLAIM):
         print(f'{environment}: nothing to do for {(int(due) - now) // 60} minutes')
         return
 
-    # What can't be written must not be asked for.
-    secret.patch({}, dry_run=True)
-    token, lifetime = exchange(environment)
+    secret.patch({environment + '.renew': str(now + CLAIM)}, version)
+    try:
+        token, lifetime = exchange(environment)
+    except Exception:
+        with contextlib.suppress(Failure, OSError):
+            secret.patch({environment + '.renew': '0'})
+        raise
 
-    for attempt in range(1, 6):
+    deadline = time.monotonic() + PATIENCE
+    pause = 1
+    while True:
         try:
             secret.patch({environment + '.token': token, environment + '.renew': str(now + lifetime // 2)})
             break
-        except Failure:
-            if attempt == 5:
+        except (Failure, OSError):
+            if time.monotonic() + pause > deadline:
                 raise
-            time.sleep(attempt)
+            time.sleep(pause)
+            pause = min(2 * pause, 15)
     print(f'{environment}: renewed, good for {lifetime // 60} minutes')
 
 
