@@ -233,7 +233,7 @@ $conf->paths;
 $conf->change(qr{error_log +\Kstderr}, '%%DIR%%/error.log', 1);
 $conf->change(qr{/dev/stdout}, '%%DIR%%/audit.log', 1);
 $conf->change(qr{/run/secrets/canopy/}, '%%DIR%%/tokens/', 2);
-$conf->change(qr{/etc/(?:canopy|nginx/tls)/}, '%%DIR%%/', 3);
+$conf->change(qr{/etc/(?:canopy|nginx/tls)/}, '%%DIR%%/', 4);
 $conf->change(qr{canopy_environment (\w+) \{\K}, ' server https://127.0.0.1:%%PORT_canopy%%/tasking; ssl_trusted_certificate %%DIR%%/ca.pem;', 2);
 $conf->change(qr{listen +\K8443}, '127.0.0.1:%%PORT_https%%', 1);
 $conf->change(qr{listen +\K8081}, '127.0.0.1:%%PORT_status%%', 1);
@@ -264,6 +264,13 @@ sleep 2;
 is(cancel('live'), '204 accepted', 'live: the next cancel');
 is(cancel('sandbox'), '204 accepted', 'sandbox: a cancel');
 is($t->read('sent'), join('', map { "$_ /tasking/tasks/$id/cancel\n" } $first, number('live'), number('sandbox')), 'each with the token of its own');
+
+$t->write('live.closed', '');
+is(cancel('live'), '503 not-sent', 'live is closed');
+unlink $t->path('live.closed');
+sleep 2;        # of its rate limit
+is(cancel('live'), '204 accepted', 'live is open again');
+
 like(look('/metrics')->body, qr/^canopy_environment_ready\{environment="live"\} 1$/m, 'the metrics are there');
 ok($t->wait_for(sub { $t->read('audit.log') =~ /"sub":"planner".*"outcome":"accepted"/ }), 'so is the audit log');
 
