@@ -110,7 +110,8 @@ ok(!eval { $t->connect(tls => { %tls, SSL_hostname => 'elsewhere.example', SSL_v
 sub look ($path, %args) { return $t->request(port => 'status', method => 'GET', path => $path, %args) }
 
 is(look('/ready')->status, 200, 'ready');
-my $live = look('/status')->json->{environments}{live};
+my $live;
+$t->wait_for(sub { $live = look('/status')->json->{environments}{live}; $live->{outcomes}{accepted} });      # by the other worker
 is($live->{outcomes}{accepted}, 1, 'the status has counted the cancel');
 is($live->{credential}{kind}, 'oauth2', 'and knows of what kind the credential is');
 like(look('/metrics')->body, qr/^canopy_requests_total\{environment="sandbox",outcome="accepted"\} 2$/m, 'so do the metrics');
