@@ -25,8 +25,8 @@ http {
     canopy_environment live {
         server            http://unix:%%DIR%%/canopy.sock:/tasking;
         bearer_token_file %%DIR%%/token;
-        read_timeout      3s;
-        exchange_timeout  1s;
+        read_timeout      25s;
+        exchange_timeout  5s;
         keepalive_timeout 60s;
     }
     server {
@@ -170,7 +170,7 @@ for my $case (@second) {
     my $next = chr 1 + ord $current;
     my $since = time;
     $res = is_cancel("${next}_401.$word", $facts, "$current, $next", "refused, then $word");
-    cmp_ok(time - $since, '<', 2.5, 'the time holds for both') if $word eq 'stall';
+    cmp_ok(time - $since, '<', 20, 'the time holds for both') if $word eq 'stall';
     unlike($res->body, qr/upstream-credential/, "refused, then $word: neither credential is in the answer");
     restart() if $word eq 'gone';
     $current = $next;

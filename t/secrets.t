@@ -89,7 +89,7 @@ sub credential ($environment) {
 }
 
 sub becomes ($environment, $secret, $what) {
-    my $seen = wait_until(sub { credential($environment) eq $secret }, 10);
+    my $seen = wait_until(sub { credential($environment) eq $secret });
     ok($seen, $what) or diag(credential($environment));
 }
 
