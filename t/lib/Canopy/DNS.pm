@@ -27,16 +27,18 @@ my $json = JSON::PP->new->canonical;
 sub new ($class, $t, $name) {
     my $self = bless { zone => $t->path("$name.zone"), log => $t->path("$name.queries"), names => {} }, $class;
 
+    # a port that no client is given, and so one to come back to
+    $self->{port} = $t->port($name);
+    close pop $t->{reserved}->@*;
+
     $self->_write;
     $self->start;
-    $t->{ports}{$name} = $self->{port};
     return $self;
 }
 
 sub start ($self) {
-    my %at = (LocalAddr => '127.0.0.1', LocalPort => $self->{port} // 0);
+    my %at = (LocalAddr => '127.0.0.1', LocalPort => $self->{port});
     my $socket = IO::Socket::INET->new(%at, Proto => 'udp') or croak "udp: $!";
-    $self->{port} = $socket->sockport;
     $self->{pid} = spawn(sub { $self->_serve($socket) });
 }
 
