@@ -85,7 +85,7 @@ gateway('a malformed chunk', 400, path => '/sandbox/', @chunked, body => "zz\r\n
 
 for my $path ("/sandbox/tasks/$id/cancel", '/sandbox/x') {
     my $before = $t->received('canopy');
-    my $res = $t->request(path => $path, headers => [@token, ['Content-Length', 100]], body => 'x', timeout => 5);
+    my $res = $t->request(path => $path, headers => [@token, ['Content-Length', 100]], body => 'x');
     is($t->received('canopy') - $before, 0, "a body that does not come: nothing is sent ($path)");
     ok($t->wait_for(sub { $t->access_log =~ m{^PATCH \Q$path\E (?:408|404) outcome=denied }m }), 'and the log says so') || diag($t->access_log =~ /(.*)\n\z/);
     isnt($res->end, 'timeout', 'in time');

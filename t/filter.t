@@ -258,7 +258,7 @@ SKIP: {
     skip 'curl with HTTP/2 is needed', 6 unless ($version // '') =~ /HTTP2/;
 
     my $curl = sub ($path) {
-        my ($status, $output) = run('curl', '-sSi', '--http2-prior-knowledge', '--max-time', 10, '-X', 'PATCH',
+        my ($status, $output) = run('curl', '-sSi', '--http2-prior-knowledge', '--max-time', 60, '-X', 'PATCH',
             '-H', 'Authorization: Bearer ' . $t->client_token, 'http://127.0.0.1:' . $t->port('h2') . $path);
         return $output;
     };

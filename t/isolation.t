@@ -175,7 +175,7 @@ for my $round (1 .. 4) {
     my %answered;
     for my $socket (@sockets) {
         for (1 .. 20) {
-            my $res = $t->response($socket, timeout => 20);
+            my $res = $t->response($socket, timeout => 60);
             $answered{$res->header('X-Request-ID')} = $res->header('Canopy-Environment') . ' ' . $res->header('Canopy-Outcome');
         }
     }

@@ -65,12 +65,12 @@ http {
         keepalive         0;
     }
     log_format ids '\$http_x_request_id|\$request_id|\$canopy_outcome|\$status';
-    client_body_timeout 1500ms;
     server {
         listen 127.0.0.1:%%PORT_http%%;
         access_log %%DIR%%/ids.log ids;
         location ~ ^/(?<environment>\\w+)/ { canopy_pass \$environment; }
         location ^~ /small/ { client_max_body_size 1k; client_body_buffer_size 256; canopy_pass plain; }
+        location ^~ /stalled/ { client_body_timeout 1500ms; canopy_pass plain; }
         location ^~ /early/ { set \$early \$request_id; add_header X-Early \$early; canopy_pass plain; }
         location ^~ /buffers/ { client_max_body_size 20m; client_body_buffer_size 1k; canopy_pass plain; }
     }
@@ -229,7 +229,7 @@ sub is_sent_in_pieces ($name, $head, @pieces) {
 
 sub read_interim ($socket) {
     my $bytes = '';
-    while ($bytes !~ /\r\n\r\n/ && IO::Select->new($socket)->can_read(5)) {
+    while ($bytes !~ /\r\n\r\n/ && IO::Select->new($socket)->can_read(30)) {
         sysread $socket, $bytes, 1, length $bytes or last;
     }
     return $bytes;
@@ -280,7 +280,7 @@ for my $round (1, 2) {
         isnt($t->response($half)->header('Canopy-Outcome'), 'accepted', "cut off: $name ($round)");
     }
     my $stalled = $t->connect;
-    syswrite $stalled, head("Content-Length: 6\r\n") . 'abcde';
+    syswrite $stalled, head("Content-Length: 6\r\n", 'stalled') . 'abcde';
     my $res = $t->response($stalled);
     ok($res->status == 0 || $res->status == 408, "a body that does not come in time ($round)") || diag($res->raw);
 

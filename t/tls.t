@@ -85,8 +85,8 @@ my %default = (
     server_name             => 'localhost',
     bearer_token_file       => '%%DIR%%/token',
     ssl_trusted_certificate => '%%DIR%%/ca.pem',
-    connect_timeout         => '3s',
-    read_timeout            => '5s',
+    connect_timeout         => '15s',
+    read_timeout            => '20s',
     keepalive               => 0,
 );
 my %environments = (

@@ -32,7 +32,7 @@ my @environments = (
     ['plain',    'http://127.0.0.1:%%PORT_plain%%/tasking',         'keepalive_timeout 60s;'],
     ['single',   'http://127.0.0.1:%%PORT_plain%%/tasking',         'keepalive 0;'],
     ['brief',    'http://127.0.0.1:%%PORT_plain%%/tasking',         'keepalive 1; keepalive_timeout 100ms;'],
-    ['hasty',    'http://127.0.0.1:%%PORT_plain%%/tasking',         'read_timeout 500ms;'],
+    ['hasty',    'http://127.0.0.1:%%PORT_plain%%/tasking',         'read_timeout 2s;'],
     ['hurried',  'http://127.0.0.1:%%PORT_plain%%/tasking',         'exchange_timeout 500ms;'],
     ['small',    'http://127.0.0.1:%%PORT_plain%%/tasking',         'response_limit 100;'],
     ['unix',     'http://unix:%%DIR%%/canopy.sock:/tasking',        ''],
@@ -232,7 +232,7 @@ sub open_exchanges () {
     my $before = under_way();
     @open = map { my $socket = $t->connect; syswrite $socket, text(@$_); $socket }
         ['plain', 'later'], ['tls', 'later'], ['single', 'slowbody'], ['hasty', 'stall'], ['silent', '204'], ['mute', '204'];
-    $t->wait_for(sub { under_way() >= $before + 5 }, 30) or die "not under way\n";
+    $t->wait_for(sub { under_way() >= $before + 5 }, 60) or die "not under way\n";
 }
 
 sub are_finished ($round) {

@@ -186,7 +186,7 @@ sub _machine ($name, $way, $cert, %opt) {
 
             # two of a pair are answered when both are there, so that they need a connection each
             my $other = $copy->{task} =~ s/^0{7}\K([23])/5 - $1/er;
-            $t->wait_for(sub { -e $t->path("copies/$other") }, 2);
+            $t->wait_for(sub { -e $t->path("copies/$other") }, 20);
         });
 }
 
