@@ -37,6 +37,11 @@ http {
         read_timeout      3s;
         keepalive_timeout 60s;
     }
+    canopy_environment patient {
+        server            http://127.0.0.1:%%PORT_steady%%/tasking;
+        bearer_token_file %%DIR%%/token;
+        read_timeout      6s;
+    }
     canopy_environment hurried {
         server            http://127.0.0.1:%%PORT_steady%%/tasking;
         bearer_token_file %%DIR%%/token;
@@ -216,7 +221,7 @@ my @stalls = (
     ['body-missing',           'hasty',   "${head}Content-Length: 20\r\n\r\n", $rejected, qr/cut off/],
     ['body-endless',           'hasty',   "$head\r\n$detail", $rejected, qr/cut off/],
     ['slow-body',              'hasty',   undef, $rejected, qr/cut off/],
-    ['slow-head',              'hasty',   undef, $accepted],
+    ['slow-head',              'patient', undef, $accepted],
     ['chunk-missing',          'hasty',   "HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n", $failed, qr/cut off/],
 );
 
@@ -233,7 +238,7 @@ $script{'slow-body'} = sub ($conn) {
 $script{'slow-head'} = sub ($conn) {
     for my $part (split /(?<=\n)/, "HTTP/1.1 204 No Content\r\nA: b\r\nC: d\r\n\r\n") {
         $conn->print($part);
-        $conn->sleep(1.5);
+        $conn->sleep(2.2);
     }
     return;
 };
