@@ -14,7 +14,7 @@
 
 #define SMALL  16000
 #define LARGE  (4 * SMALL)      /* response_limit is about that */
-#define TRIES  5
+#define TRIES  12
 
 /* four, and what a machine's caches may add to it */
 #define RATIO  9
