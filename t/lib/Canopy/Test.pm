@@ -293,7 +293,7 @@ sub sandbox ($t, $name, %opt) {
     }, $out);
     $t->{sandboxes}{$name} = { pid => $pid, tls => $opt{certificate} ? 1 : 0 };
 
-    wait_until(sub { $t->read("sandbox-$name.out") =~ /listening/ || !alive($pid) }, 30);
+    wait_until(sub { $t->read("sandbox-$name.out") =~ /listening/ || !alive($pid) }, 60);
     croak "the sandbox does not start:\n" . $t->read("sandbox-$name.out") if !alive($pid);
 }
 
