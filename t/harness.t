@@ -197,6 +197,13 @@ for my $line ('[alert] 1#1: worker process 2 exited on signal 11', '[emerg] 1#1:
     $t->write('error.log', "$log\n$line\n");
     like(join('', $t->faults), qr/\Q$line/, "found: $line");
 }
+my $locked = '[alert] 1#1: shared memory zone "x" was locked by 2';
+my $died = '[alert] 1#1: worker process 2 exited on signal';
+$t->write('error.log', "$log\n$locked\n$died 11\n");
+like(join('', $t->faults), qr/was locked by 2/, 'found: a lock of a worker that crashed');
+$t->write('error.log', "$log\n$locked\n$died 9\n");
+is(join(' ', $t->faults), "$died 9", 'not found: a lock of a worker that was killed');
+$t->write('error.log', "$log\nworker process 2 exited with code 2\n");
 $t->expect_alert(qr/exited with code 2/);
 is_deeply([$t->faults], [], 'an expected alert is none');
 $t->write('error.log', $log);
