@@ -33,8 +33,8 @@ do_or_bail('t/chroot', 'make', $base, $suite);
 do_or_bail('t/chroot', 'online', $base, 'sh', '-c', 'apt-get update -qq && apt-get install -qq -y --no-install-recommends \
     curl python3-fastapi python3-uvicorn procps > /dev/null');
 do_or_bail('t/chroot', 'copy', $base, $dir);
-do_or_bail("cp -r $deb t/sandbox $dir/root");
-do_or_bail('t/chroot', 'online', $dir, 'sh', '-c', 'apt-get install -qq -y --download-only /root/*.deb > /dev/null');
+do_or_bail("cp -r $deb t/sandbox $dir/srv");
+do_or_bail('t/chroot', 'online', $dir, 'sh', '-c', 'apt-get install -qq -y --download-only /srv/*.deb > /dev/null');
 
 # services may start now; without an init system that has to be said
 open my $policy, '>', "$dir/usr/sbin/policy-rc.d" or die "policy-rc.d: $!\n";
@@ -85,7 +85,7 @@ sub cancel ($no, $environment = 'sandbox', $port = 8080) {
 # ------------------------------------------------------------------------------------------------------------- installed
 
 is_now(q(dpkg-query -W -f '${Status}' nginx libjansson4 2> /dev/null), '', 'neither nginx nor jansson is there');
-like(shows("$apt install /root/" . $deb =~ s{.*/}{}r), qr/Setting up \Q$package\E/, 'installed by apt');
+like(shows("$apt install /srv/" . $deb =~ s{.*/}{}r), qr/Setting up \Q$package\E/, 'installed by apt');
 is_now('readlink /etc/nginx/modules-enabled/50-mod-http-canopy.conf', '/usr/share/nginx/modules-available/mod-http-canopy.conf',
        'the module is enabled');
 like(sh('nginx -T'), qr{^load_module modules/ngx_canopy_module\.so;$}m, 'nginx loads it');
@@ -99,8 +99,8 @@ like(sh("dpkg-query -W -f '\${Depends}' $package"), qr/(?:^|, )\Q$abi\E(?:,|$)/,
 # --------------------------------------------------------------------------------------------------------- three lines
 
 sh('CANOPY_SANDBOX_TOKENS=upstream-secret CANOPY_SANDBOX_CLIENT_ID=client CANOPY_SANDBOX_CLIENT_SECRET=client-secret \
-    python3 /root/sandbox/app.py --port 9000 > /root/sandbox.log 2>&1 & disown');
-comes_true('grep -q listening /root/sandbox.log', 'the sandbox listens');
+    python3 /srv/sandbox/app.py --port 9000 > /srv/sandbox.log 2>&1 & disown');
+comes_true('grep -q listening /srv/sandbox.log', 'the sandbox listens');
 
 shows('install -d -m 0750 -g www-data /etc/canopy');
 shows('echo upstream-secret | install -m 0640 -g www-data /dev/stdin /etc/canopy/sandbox.token');
@@ -146,8 +146,8 @@ succeeds('find /var/lib/nginx/canopy -type f | grep -q .', 'has the state');
 # -------------------------------------------------------------------------------------------------------------- upgraded
 
 succeeds(<<"END", 'the same as a later version');
-dpkg-deb -R /root/${package}_*.deb /root/later && sed -i 's/^Version: .*/&.1/' /root/later/DEBIAN/control \\
-    && dpkg-deb -b /root/later /root/later.deb
+dpkg-deb -R /srv/${package}_*.deb /srv/later && sed -i 's/^Version: .*/&.1/' /srv/later/DEBIAN/control \\
+    && dpkg-deb -b /srv/later /srv/later.deb
 END
 
 # the inodes of the module in nginx's workers, and in the file system: the file is another one after an upgrade
@@ -156,35 +156,35 @@ my $file = 'stat -c %i /usr/lib/nginx/modules/ngx_canopy_module.so';
 is(sh($mapped), my $old = sh($file), 'workers have the module');
 my $master = sh('cat /run/nginx.pid');
 
-my $steady = cancel('17') . q( -o /dev/null -w '%{http_code}\n' >> /root/statuses);
-sh("(while [ ! -e /root/enough ]; do $steady; done) > /dev/null 2>&1 & disown");
-succeeds("$apt install /root/later.deb", 'upgraded');
+my $steady = cancel('17') . q( -o /dev/null -w '%{http_code}\n' >> /srv/statuses);
+sh("(while [ ! -e /srv/enough ]; do $steady; done) > /dev/null 2>&1 & disown");
+succeeds("$apt install /srv/later.deb", 'upgraded');
 is_now("dpkg-query -W -f '\${Status}' $package", 'install ok installed', 'completely');
 comes_true('[ ! -e /run/nginx.pid.oldbin ]', 'the old nginx has ended');
-sh('sleep 1; touch /root/enough');
+sh('sleep 1; touch /srv/enough');
 isnt(sh($file), $old, 'there is another file');
 is_now($mapped, sh($file), 'and workers have that one');
 isnt(sh('cat /run/nginx.pid'), $master, 'in a new nginx');
-is_now('sort -u /root/statuses', 422, 'all requests meanwhile were answered');
-cmp_ok(sh('wc -l < /root/statuses'), '>', 20, 'which were many');
+is_now('sort -u /srv/statuses', 422, 'all requests meanwhile were answered');
+cmp_ok(sh('wc -l < /srv/statuses'), '>', 20, 'which were many');
 is_now('curl -s http://127.0.0.1:9000/_sandbox/exchanges | python3 -c "import json, sys; print(len(json.load(sys.stdin)))"', 1,
        'and no token was exchanged again');
 
 # A configuration that is not right stops neither nginx nor dpkg
 
 sh('echo "canopy_zone nonsense;" > /etc/nginx/conf.d/wrong.conf');
-like(succeeds("$apt install --reinstall /root/later.deb", 'again, with a wrong configuration'),
+like(succeeds("$apt install --reinstall /srv/later.deb", 'again, with a wrong configuration'),
      qr/nginx still runs the old ngx_canopy/, 'says that nginx has not changed');
 like(sh(cancel('17')), qr/^Canopy-Outcome: rejected\r$/m, 'and nginx goes on');
 sh('rm /etc/nginx/conf.d/wrong.conf');
 
 # What an administrator has disabled stays so
 
-sh('mv /etc/nginx/conf.d/*.conf /root; rm /etc/nginx/modules-enabled/50-mod-http-canopy.conf');
-succeeds("$apt install --reinstall /root/later.deb", 'again, with the module disabled');
+sh('mv /etc/nginx/conf.d/*.conf /srv; rm /etc/nginx/modules-enabled/50-mod-http-canopy.conf');
+succeeds("$apt install --reinstall /srv/later.deb", 'again, with the module disabled');
 succeeds('test ! -e /etc/nginx/modules-enabled/50-mod-http-canopy.conf', 'it stays disabled');
 succeeds('ln -s /usr/share/nginx/modules-available/mod-http-canopy.conf /etc/nginx/modules-enabled/50-mod-http-canopy.conf
-          mv /root/*.conf /etc/nginx/conf.d && service nginx restart', 'enabled again');
+          mv /srv/*.conf /etc/nginx/conf.d && service nginx restart', 'enabled again');
 
 # --------------------------------------------------------------------------------------------------------------- removed
 
@@ -192,11 +192,11 @@ succeeds("$apt remove $package", 'removed');
 like(sh(cancel('17')), qr/^Canopy-Outcome: rejected\r$/m, 'nginx goes on with what it has');
 succeeds('test -d /var/lib/nginx/canopy && ! test -e /etc/nginx/modules-enabled/50-mod-http-canopy.conf',
          'the state stays, the link does not');
-succeeds("$apt install /root/later.deb && nginx -t", 'installed again: enabled again');
+succeeds("$apt install /srv/later.deb && nginx -t", 'installed again: enabled again');
 succeeds("$apt remove $package", 'removed again');
 succeeds('rm -r /etc/nginx/conf.d/*.conf /etc/canopy; nginx -t && service nginx restart', 'nginx starts without it');
 succeeds("$apt purge $package", 'purged');
-is_now('find / -xdev \( -path /proc -o -path /root -o -path /var/cache/apt \) -prune -o -iname "*canopy*" -print', '', 'nothing is left');
+is_now('find / -xdev \( -path /proc -o -path /srv -o -path /var/cache/apt \) -prune -o -iname "*canopy*" -print', '', 'nothing is left');
 is_now('dpkg --audit', '', 'dpkg has nothing to complain of');
 
 close $in;

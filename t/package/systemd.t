@@ -32,9 +32,9 @@ sub do_or_bail (@command) { system(@command) == 0 or BAIL_OUT("@command") }
 
 do_or_bail('t/chroot', 'make', $base, $suite);
 do_or_bail('t/chroot', 'copy', $base, $dir);
-do_or_bail("cp $deb $dir/root");
+do_or_bail("cp $deb $dir/srv");
 do_or_bail('t/chroot', 'online', $dir, 'sh', '-c', 'apt-get update -qq && apt-get install -qq -y --no-install-recommends \
-    systemd systemd-sysv dbus ca-certificates /root/*.deb > /dev/null 2>&1');
+    systemd systemd-sysv dbus ca-certificates /srv/*.deb > /dev/null 2>&1');
 
 # ---------------------------------------------------------------------------------------------------- what the page shows
 
@@ -51,11 +51,11 @@ put('etc/credstore/live.secret', "client-secret-1\n", 0600);
 put('etc/nginx/conf.d/canopy.conf', $environment);
 
 # What else there is in the directory of credentials is for the service alone, so it is asked itself.
-put('root/steps', <<"END", 0755);
+put('srv/steps', <<"END", 0755);
 #!/bin/bash
 step() { echo "\$1: \$(cat)"; }
 worker() { su -s /bin/sh www-data -c "cat /run/canopy/live.secret" 2>&1; }
-exec > /root/steps.log 2> /root/steps.err
+exec > /srv/steps.log 2> /srv/steps.err
 systemctl start nginx
 systemctl is-active nginx | step started
 worker | step first
@@ -74,15 +74,15 @@ worker | step gapless
 sed -i 's,/run/canopy/live.secret,/run/credentials/nginx.service/live.secret,' /etc/nginx/conf.d/canopy.conf
 systemctl restart nginx
 systemctl is-active nginx | step direct
-journalctl -u nginx --no-pager > /root/journal
-grep emerg /root/journal | tail -n 1 | step why
+journalctl -u nginx --no-pager > /srv/journal
+grep emerg /srv/journal | tail -n 1 | step why
 END
 put('etc/systemd/system/canopy-test.service', <<'END');
 [Unit]
 After=basic.target
 [Service]
 Type=oneshot
-ExecStart=/root/steps
+ExecStart=/srv/steps
 ExecStopPost=/bin/systemctl exit --force --force
 END
 put('etc/systemd/system/canopy-test.target', <<'END');
@@ -92,7 +92,7 @@ Wants=canopy-test.service
 END
 
 system('t/chroot', 'boot', $dir, 'canopy-test.target');
-my %step = slurp("$dir/root/steps.log") =~ /^(\w+): (.*)$/mg;
+my %step = slurp("$dir/srv/steps.log") =~ /^(\w+): (.*)$/mg;
 
 is($step{started}, 'active', 'nginx has started');
 is($step{first}, 'client-secret-1', 'its workers can read the secret');
@@ -104,6 +104,6 @@ is($step{gapless}, 'client-secret-3', 'so does a copy by hand');
 is($step{direct}, 'failed', 'without a copy nginx does not start');
 like($step{why}, qr{/run/credentials/nginx\.service/live\.secret.*www-data}, 'since its workers could not read the secret');
 
-diag(slurp("$dir/root/steps.err"), slurp("$dir/root/journal")) if !Test::More->builder->is_passing;
+diag(slurp("$dir/srv/steps.err"), slurp("$dir/srv/journal")) if !Test::More->builder->is_passing;
 done_testing();
 do_or_bail('rm', '-rf', '--one-file-system', $dir);
